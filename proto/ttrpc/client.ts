@@ -7,7 +7,7 @@ import { bufferView } from './bytes.ts'
 import type { MethodKey, RequestOf, ResponseOf, ServiceDefinition } from './definition.ts'
 import { FRAME_TYPE, MAX_DATA_BYTES, encodeFrame, type Frame } from './frame.ts'
 import { FrameReader, type ReadItem } from './frame-reader.ts'
-import { errorFromStatus } from './status.ts'
+import { errorFromResponse } from './status.ts'
 
 export interface ConnectOptions {
   /** Default 5000. */
@@ -237,7 +237,7 @@ export class TtrpcClient {
       return
     }
     if (response.status !== undefined && response.status.code !== 0) {
-      call.reject(errorFromStatus(response.status))
+      call.reject(errorFromResponse(response.status, response.failure))
       return
     }
     call.resolve(response.payload)

@@ -2,11 +2,11 @@
 import type { Duplex } from 'node:stream'
 import { Request, Response } from '../generated/ttrpc/message.ts'
 import { PlatformError } from '../errors/platform-error.ts'
-import { NO_BYTES, bufferView } from './bytes.ts'
+import { bufferView } from './bytes.ts'
 import type { CallContext, Handlers, MethodDefinition, ServiceDefinition } from './definition.ts'
 import { FRAME_TYPE, MAX_DATA_BYTES, encodeFrame, type Frame } from './frame.ts'
 import { FrameReader, type ReadItem } from './frame-reader.ts'
-import { statusFromError } from './status.ts'
+import { responseFromError } from './status.ts'
 
 export interface TtrpcServerOptions {
   /** Calls one connection may have open; more are refused with resourceExhausted. Default 4096. */
@@ -209,10 +209,7 @@ class Connection {
         : setTimeout(() => {
             const found = `no answer after ${String(timeoutMs)} ms`
             const error = new PlatformError('deadlineExceeded', { action: `call ${name}`, found })
-            this.#answer(streamId, {
-              status: statusFromError(error, name),
-              payload: NO_BYTES,
-            })
+            this.#answer(streamId, responseFromError(error, name))
             controller.abort(error)
           }, timeoutMs)
     try {
@@ -228,8 +225,7 @@ class Connection {
         payload: bufferView(route.definition.responseType.encode(response).finish()),
       })
     } catch (error) {
-      const status = statusFromError(error, `call ${name}`)
-      this.#answer(streamId, { status, payload: NO_BYTES })
+      this.#answer(streamId, responseFromError(error, `call ${name}`))
     } finally {
       clearTimeout(timer)
     }
@@ -254,8 +250,7 @@ class Connection {
   }
 
   #refuse(streamId: number, error: PlatformError): void {
-    const status = statusFromError(error, 'call')
-    this.#send(streamId, Response.encode({ status, payload: NO_BYTES }).finish())
+    this.#send(streamId, Response.encode(responseFromError(error, 'call')).finish())
   }
 
   #send(streamId: number, data: Uint8Array): void {

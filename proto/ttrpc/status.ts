@@ -1,20 +1,17 @@
 /**
- * The one mapper between PlatformError and google.rpc.Status, used by ttrpc and gRPC alike. The facts
- * travel in the details, so nothing is flattened on the way; a plain Go peer reads code and message.
+ * The one mapper between PlatformError and a ttrpc response. The facts travel in a field of ours, so
+ * nothing is flattened on the way; a plain Go peer skips it and reads code and message.
  */
-import { Failure } from '../generated/berth/v1/failure.ts'
+import type { Failure } from '../generated/berth/v1/failure.ts'
 import type { Status } from '../generated/google/rpc/status.ts'
+import type { Response } from '../generated/ttrpc/message.ts'
 import {
   ERROR_CODES,
   PlatformError,
   wrapSystemError,
   type ErrorCode,
-  type FailureFacts,
 } from '../errors/platform-error.ts'
-import { bufferView } from './bytes.ts'
-
-/** Type URL of the detail that carries our facts. */
-export const FAILURE_TYPE_URL = 'berth.v1.Failure'
+import { NO_BYTES } from './bytes.ts'
 
 /** @see google.rpc.Code */
 const STATUS_CODE = {
@@ -42,48 +39,31 @@ const ERROR_CODE = new Map<number, ErrorCode>([
   [UNAUTHENTICATED, 'permissionDenied'],
 ])
 
-/** The google.rpc.Code of an error class. */
-export function statusCodeOf(code: ErrorCode): number {
-  return STATUS_CODE[code]
-}
-
 /** The class of a google.rpc.Code; a number nobody knows is `unknown`. */
-export function errorCodeOf(statusCode: number): ErrorCode {
+function errorCodeOf(statusCode: number): ErrorCode {
   return ERROR_CODE.get(statusCode) ?? 'unknown'
 }
 
 /**
  * @param action what was being done, for errors that do not say it themselves
  */
-export function statusFromError(error: unknown, action: string): Status {
+export function responseFromError(error: unknown, action: string): Response {
   const failure = wrapSystemError(error, { action })
-  const value = bufferView(Failure.encode(failureToProto(failure)).finish())
-  return {
-    code: STATUS_CODE[failure.code],
-    message: failure.message,
-    details: [{ typeUrl: FAILURE_TYPE_URL, value }],
-  }
+  const status = { code: STATUS_CODE[failure.code], message: failure.message, details: [] }
+  return { status, payload: NO_BYTES, failure: failureToProto(failure) }
 }
 
 /** The error a peer reported, with its facts when it is one of ours, else with its message. */
-export function errorFromStatus(status: Status): PlatformError {
+export function errorFromResponse(status: Status, failure: Failure | undefined): PlatformError {
   const code = errorCodeOf(status.code)
-  const detail = status.details.find(({ typeUrl }) => typeUrl === FAILURE_TYPE_URL)
-  const facts = detail === undefined ? undefined : decodeFacts(detail.value)
-  return new PlatformError(code, facts ?? { action: status.message })
+  if (failure === undefined || failure.action === '') {
+    return new PlatformError(code, { action: status.message })
+  }
+  const { code: _, ...facts } = failure
+  return new PlatformError(code, facts)
 }
 
 function failureToProto({ code, facts }: PlatformError): Failure {
   const { action, subject, step, path, errno, found, wanted, hint } = facts
   return { code, action, subject, step, path, errno, found, wanted, hint }
-}
-
-/** Undefined for bytes that are not a Failure: the status message then speaks for itself. */
-function decodeFacts(value: Uint8Array): FailureFacts | undefined {
-  try {
-    const { code: _, ...facts } = Failure.decode(value)
-    return facts.action === '' ? undefined : facts
-  } catch {
-    return undefined
-  }
 }

@@ -1,8 +1,18 @@
 import assert from 'node:assert/strict'
 import { ERROR_CODES, PlatformError } from '../../errors/platform-error.ts'
-import { errorFromStatus, statusFromError } from '../status.ts'
+import { Response } from '../../generated/ttrpc/message.ts'
+import { errorFromResponse, responseFromError } from '../status.ts'
 
-describe('google.rpc.Status mapping', () => {
+/** What a peer gets of an error. */
+function overTheWire(error: unknown): Response {
+  return Response.decode(Response.encode(responseFromError(error, 'call a/B')).finish())
+}
+
+function plainStatus(code: number, message: string): PlatformError {
+  return errorFromResponse({ code, message, details: [] }, undefined)
+}
+
+describe('ttrpc response status', () => {
   for (const code of ERROR_CODES) {
     it(`keeps code and facts of ${code}`, () => {
       const error = new PlatformError(code, {
@@ -15,32 +25,34 @@ describe('google.rpc.Status mapping', () => {
         wanted: 'b',
         hint: 'c',
       })
-      const back = errorFromStatus(statusFromError(error, 'unused'))
+      const { status, failure } = overTheWire(error)
+      assert.ok(status)
+      const back = errorFromResponse(status, failure)
       assert.equal(back.code, code)
       assert.deepEqual(back.facts, error.facts)
       assert.equal(back.message, error.message)
     })
   }
 
+  it('sends Go peers code and message, and no details they would print', () => {
+    const { status } = overTheWire(new PlatformError('notFound', 'find task c1'))
+    assert.deepEqual(status, { code: 5, message: 'find task c1', details: [] })
+  })
+
   it('reads the message of a peer that sends no facts', () => {
-    const error = errorFromStatus({ code: 5, message: 'task c1 not found', details: [] })
+    const error = plainStatus(5, 'task c1 not found')
     assert.equal(error.code, 'notFound')
     assert.equal(error.message, 'task c1 not found')
   })
 
-  it('falls back to the message when the detail does not decode', () => {
-    const details = [{ typeUrl: 'berth.v1.Failure', value: Buffer.from([0xff, 0xff]) }]
-    assert.equal(errorFromStatus({ code: 13, message: 'broken', details }).message, 'broken')
-  })
-
   it('calls a code nobody knows unknown, and unauthenticated a denied permission', () => {
-    assert.equal(errorFromStatus({ code: 99, message: 'x', details: [] }).code, 'unknown')
-    assert.equal(errorFromStatus({ code: 16, message: 'x', details: [] }).code, 'permissionDenied')
+    assert.equal(plainStatus(99, 'x').code, 'unknown')
+    assert.equal(plainStatus(16, 'x').code, 'permissionDenied')
   })
 
   it('says what was being done when the error does not', () => {
-    const status = statusFromError(new TypeError('x is not a function'), 'call a/B')
-    assert.equal(status.code, 13)
+    const { status } = overTheWire(new TypeError('x is not a function'))
+    assert.equal(status?.code, 13)
     assert.equal(status.message, 'call a/B: found x is not a function')
   })
 })
