@@ -220,6 +220,7 @@ export interface LinuxSpec {
   readonly cgroupsPath?: string | undefined
   readonly resources: LinuxResources
   readonly intelRdt?: IntelRdtSpec | undefined
+  /** Keys as written; `sysctlPath` makes a path of one. */
   readonly sysctl: Readonly<Record<string, string>>
   readonly seccomp?: SeccompSpec | undefined
   readonly rootfsPropagation?: RootfsPropagation | undefined
@@ -259,8 +260,18 @@ export interface TimeOffset {
   readonly nanosecs: number
 }
 
-export type RootfsPropagation =
-  'shared' | 'slave' | 'private' | 'unbindable' | 'rshared' | 'rslave' | 'rprivate' | 'runbindable'
+export const ROOTFS_PROPAGATIONS = [
+  'shared',
+  'slave',
+  'private',
+  'unbindable',
+  'rshared',
+  'rslave',
+  'rprivate',
+  'runbindable',
+] as const
+
+export type RootfsPropagation = (typeof ROOTFS_PROPAGATIONS)[number]
 
 /** @see config-linux.md#devices */
 export interface DeviceSpec {
