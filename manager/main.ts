@@ -1,5 +1,81 @@
-export async function main(_args: readonly string[]): Promise<number> {
-  await Promise.resolve()
-  process.stderr.write('not built yet\n')
-  return 1
+import { native } from '../native/binding.ts'
+import { PlatformError } from '../proto/errors/platform-error.ts'
+import type { ManagerConfig } from './config/config.ts'
+import { parseInvocation, USAGE } from './config/flags.ts'
+import { RootLock } from './config/root-lock.ts'
+import type { ManagerContext } from './context.ts'
+import { EventHub } from './events/event-hub.ts'
+import { logCalls } from './grpc/call-log.ts'
+import { GrpcServer } from './grpc/server.ts'
+import { createLogger } from './logging.ts'
+import { MetadataStore } from './metadata/store.ts'
+import { createServices } from './services/index.ts'
+import { VERSION } from './version.ts'
+
+const EXIT_FAILED = 1
+const EXIT_USAGE = 64
+
+/** berthd: the composition root. Parts are made here, in the order of their dependence, and disposed of in reverse. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    const invocation = parseInvocation(args)
+    switch (invocation.kind) {
+      case 'help':
+        process.stdout.write(USAGE)
+        return 0
+      case 'version':
+        process.stdout.write(`berthd ${VERSION}\n`)
+        return 0
+      case 'serve':
+        await serve(invocation.config)
+        return 0
+    }
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error
+    process.stderr.write(`berthd: ${error.message}\n`)
+    return error.code === 'invalidArgument' ? EXIT_USAGE : EXIT_FAILED
+  }
+}
+
+async function serve(config: ManagerConfig): Promise<void> {
+  const log = createLogger({ level: config.logLevel, format: config.logFormat })
+  const stopping = stopOnSignal((signal) => {
+    log.info({ signal }, 'stopping')
+  })
+  using _lock = await RootLock.acquire(config.rootDir, (fd, operation) => {
+    native().flock(fd, operation)
+  })
+  await using store = await MetadataStore.open(config.rootDir)
+  const events = new EventHub()
+  const context: ManagerContext = { config, log, store, events, stopping }
+  await using server = await GrpcServer.listen({
+    address: config.address,
+    services: createServices(context),
+    report: logCalls(log),
+  })
+  log.info(
+    { address: server.address, root: config.rootDir, state: config.stateDir, version: VERSION },
+    'serving',
+  )
+  await aborted(stopping)
+}
+
+/** A second signal does not hurry anybody: the stop is bounded by itself. */
+function stopOnSignal(announce: (signal: string) => void): AbortSignal {
+  const controller = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (controller.signal.aborted) return
+      announce(signal)
+      controller.abort()
+    })
+  }
+  return controller.signal
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise((resolve) => {
+    signal.addEventListener('abort', resolve, { once: true })
+  })
 }
