@@ -35,6 +35,8 @@ struct InitState {
   // The connection of whoever started the container; failures after the start go there.
   int start_fd = -1;
   const char* executable = nullptr;
+  // `HOME=…` for the program, when the plan asked for it.
+  char* home = nullptr;
   bool directory_changed = false;
 };
 

@@ -84,6 +84,20 @@ void execute(const LoadSeccomp& operation) {
   check(Step::Seccomp, syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, operation.flags, &program));
 }
 
+void execute(const OwnStdio& operation) {
+  for (int fd = 0; fd < 3; fd++) {
+    struct stat info;
+    check(Step::Fchownat, fstat(fd, &info));
+    // A device is shared with everybody (/dev/null), a terminal was given to the user when it was made.
+    if (S_ISCHR(info.st_mode) || info.st_uid == operation.uid) continue;
+    // What cannot be owned (a read-only file system, an unmapped id) is let pass: only a re-open would need it.
+    if (fchown(fd, operation.uid, static_cast<gid_t>(-1)) < 0 && errno != EPERM && errno != EROFS &&
+        errno != EINVAL) {
+      fail(Step::Fchownat, errno);
+    }
+  }
+}
+
 void execute(const DropBoundingCapabilities& operation) {
   for (int capability = 0; capability <= kLastPossibleCapability; capability++) {
     if ((operation.keep >> capability & 1U) != 0) continue;

@@ -179,6 +179,12 @@ void execute(const BindMount& operation) {
   close(tree);
 }
 
+void execute(const SetMountAttributes& operation) {
+  const int target = check(Step::Openat2, open_in_root(operation.target, O_PATH), operation.target);
+  set_attributes(target, operation.set, 0, 0, false, operation.target);
+  close(target);
+}
+
 // The old root is stacked on the new one and then taken away: no directory for it is needed.
 void execute(const PivotRoot&) {
   const int old_root = check(Step::Open, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "/");

@@ -6,8 +6,12 @@
 #include <unistd.h>
 
 #include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 
 #include "control.h"
+#include "root.h"
 
 namespace berth {
 
@@ -43,6 +47,31 @@ void execute(const ResolveExecutable& operation) {
   fail(Step::FindExecutable, error, operation.candidates.count > 0 ? operation.candidates.items[0] : nullptr);
 }
 
+// passwd(5): name:password:uid:gid:gecos:home:shell. The file is the image's: lines that are too long or do
+// not parse are passed over, and only a decimal uid counts (S-02).
+void execute(const FindHome& operation) {
+  char home[PATH_MAX] = "/";
+  const int fd = open_in_root("/etc/passwd", O_RDONLY | O_NOCTTY | O_NONBLOCK);
+  FILE* file = fd < 0 ? nullptr : fdopen(fd, "r");
+  char line[4096];
+  while (file != nullptr && std::fgets(line, sizeof line, file) != nullptr) {
+    char* rest = line;
+    strsep(&rest, ":");
+    strsep(&rest, ":");
+    const char* uid = strsep(&rest, ":");
+    strsep(&rest, ":");
+    strsep(&rest, ":");
+    const char* directory = strsep(&rest, ":");
+    if (rest == nullptr || directory == nullptr || uid[0] < '0' || uid[0] > '9') continue;
+    char* end = nullptr;
+    if (std::strtoul(uid, &end, 10) != operation.uid || *end != 0) continue;
+    std::snprintf(home, sizeof home, "%s", directory);
+    break;
+  }
+  if (file != nullptr) std::fclose(file);
+  if (asprintf(&state.home, "HOME=%s", home) < 0) fail(Step::Read, ENOMEM, "/etc/passwd");
+}
+
 void execute(const AwaitStart& operation) {
   const int socket = descriptor_of(operation.socket);
   report(ReportKind::Ready, 0);
@@ -55,7 +84,14 @@ void execute(const AwaitStart& operation) {
 
 void execute(const Execute& operation) {
   const char* path = state.executable != nullptr ? state.executable : operation.argv.items[0];
-  execve(path, operation.argv.items, operation.env.items);
+  char** env = operation.env.items;
+  if (state.home != nullptr) {
+    env = static_cast<char**>(std::calloc(std::size_t{operation.env.count} + 2, sizeof(char*)));
+    if (env == nullptr) fail(Step::Execve, ENOMEM, path);
+    std::memcpy(env, operation.env.items, operation.env.count * sizeof(char*));
+    env[operation.env.count] = state.home;
+  }
+  execve(path, operation.argv.items, env);
   fail(Step::Execve, errno, path);
 }
 

@@ -161,6 +161,11 @@ export const OPERATIONS = [
       timeoutMs: 'u32',
     },
   },
+  {
+    name: 'setMountAttributes',
+    doc: 'mount_setattr on what is mounted at a path inside the root, MOUNT_ATTR_*.',
+    fields: { target: 'string', set: 'u32' },
+  },
   { name: 'pivotRoot', doc: 'pivot_root into the rootfs and detach the old root.', fields: {} },
   { name: 'moveRoot', doc: 'Move the rootfs over / and chroot, for a root that cannot pivot (initramfs).', fields: {} },
   {
@@ -210,6 +215,11 @@ export const OPERATIONS = [
     fields: { flags: 'u32', program: 'bytes' },
   },
   {
+    name: 'ownStdio',
+    doc: 'Give stdin, stdout and stderr to the user, so that the program can open /dev/stdout again.',
+    fields: { uid: 'u32' },
+  },
+  {
     name: 'dropBoundingCapabilities',
     doc: 'Drop every capability that is not in the mask from the bounding set.',
     fields: { keep: 'u64' },
@@ -236,6 +246,11 @@ export const OPERATIONS = [
   },
 
   // Running it
+  {
+    name: 'findHome',
+    doc: "Set HOME from the container's /etc/passwd for the program, `/` when the user has no line there.",
+    fields: { uid: 'u32' },
+  },
   {
     name: 'awaitStart',
     doc: 'Report ready, then wait for somebody to connect to the start socket.',
