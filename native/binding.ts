@@ -151,6 +151,8 @@ export interface NativeBinding {
   syncfs(fd: number): void
   dupCloexec(fd: number): number
   eventfd(): number
+  /** Makes a named pipe; the umask applies. */
+  mkfifo(path: string, mode: number): void
 
   // Paths and mounts
   /** @see openat2(2); `flags`, `mode`, `resolve` are passed through, O_CLOEXEC is added */
