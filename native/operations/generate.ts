@@ -58,7 +58,8 @@ function generateTypeScript(): string {
   for (const operation of OPERATIONS) {
     lines.push(`/** ${operation.doc} */`, `export interface ${pascal(operation.name)}Operation {`)
     lines.push(`  readonly op: '${operation.name}'`)
-    for (const [name, type] of fieldsOf(operation)) lines.push(`  readonly ${name}: ${TS_TYPE[type]}`)
+    for (const [name, type] of fieldsOf(operation))
+      lines.push(`  readonly ${name}: ${TS_TYPE[type]}`)
     lines.push('}', '')
   }
   lines.push('export type Operation =')
@@ -69,7 +70,8 @@ function generateTypeScript(): string {
   lines.push('  for (const operation of operations) {', '    switch (operation.op) {')
   OPERATIONS.forEach((operation, code) => {
     lines.push(`      case '${operation.name}':`, `        out.u32(${String(code)})`)
-    for (const [name, type] of fieldsOf(operation)) lines.push(`        out.${type}(operation.${name})`)
+    for (const [name, type] of fieldsOf(operation))
+      lines.push(`        out.${type}(operation.${name})`)
     lines.push('        break')
   })
   lines.push('    }', '  }', '  return out.finish()', '}', '')
@@ -108,7 +110,8 @@ function generateCpp(): string {
     const fields = fieldsOf(operation)
     lines.push(`    case ${String(code)}: {`)
     lines.push(`      ${fields.length === 0 ? 'const ' : ''}${pascal(operation.name)} operation{};`)
-    for (const [name, type] of fields) lines.push(`      operation.${name} = plan.${readerMethod(type)}();`)
+    for (const [name, type] of fields)
+      lines.push(`      operation.${name} = plan.${readerMethod(type)}();`)
     lines.push('      execute(operation);', '      break;', '    }')
   })
   lines.push('    default:', '      plan.fail();', '  }', '}', '', '}  // namespace berth', '')
@@ -116,7 +119,13 @@ function generateCpp(): string {
 }
 
 function readerMethod(type: FieldType): string {
-  return type === 'string' ? 'text' : type === 'strings' ? 'texts' : type === 'u32s' ? 'numbers' : type
+  return type === 'string'
+    ? 'text'
+    : type === 'strings'
+      ? 'texts'
+      : type === 'u32s'
+        ? 'numbers'
+        : type
 }
 
 mkdirSync(join(NATIVE, 'generated'), { recursive: true })

@@ -15,15 +15,7 @@
  * - `descriptor`: u32, index into the descriptors passed beside the plan
  */
 export type FieldType =
-  | 'u32'
-  | 'u64'
-  | 'i32'
-  | 'string'
-  | 'bytes'
-  | 'strings'
-  | 'u32s'
-  | 'flag'
-  | 'descriptor'
+  'u32' | 'u64' | 'i32' | 'string' | 'bytes' | 'strings' | 'u32s' | 'flag' | 'descriptor'
 
 export interface OperationDefinition {
   readonly name: string
@@ -72,7 +64,11 @@ export const OPERATIONS = [
   },
   { name: 'setHostname', doc: 'sethostname.', fields: { name: 'string' } },
   { name: 'setDomainname', doc: 'setdomainname.', fields: { name: 'string' } },
-  { name: 'loopbackUp', doc: 'Bring up the loopback interface of the new network namespace.', fields: {} },
+  {
+    name: 'loopbackUp',
+    doc: 'Bring up the loopback interface of the new network namespace.',
+    fields: {},
+  },
   {
     name: 'setOomScoreAdj',
     doc: 'Write oom_score_adj of this process.',
@@ -167,19 +163,31 @@ export const OPERATIONS = [
     fields: { target: 'string', set: 'u32' },
   },
   { name: 'pivotRoot', doc: 'pivot_root into the rootfs and detach the old root.', fields: {} },
-  { name: 'moveRoot', doc: 'Move the rootfs over / and chroot, for a root that cannot pivot (initramfs).', fields: {} },
+  {
+    name: 'moveRoot',
+    doc: 'Move the rootfs over / and chroot, for a root that cannot pivot (initramfs).',
+    fields: {},
+  },
   {
     name: 'openConsole',
     doc: "Make a terminal in the container's devpts, send its master to the parent, make it stdio and controlling terminal.",
     fields: { rows: 'u32', columns: 'u32', uid: 'u32', bindConsole: 'flag' },
   },
-  { name: 'writeSysctl', doc: 'Write a sysctl through the private procfs.', fields: { path: 'string', value: 'string' } },
+  {
+    name: 'writeSysctl',
+    doc: 'Write a sysctl through the private procfs.',
+    fields: { path: 'string', value: 'string' },
+  },
   {
     name: 'setRootAttributes',
     doc: 'mount_setattr on the root mount, MOUNT_ATTR_*.',
     fields: { set: 'u32', propagation: 'u32' },
   },
-  { name: 'readonlyPath', doc: 'Make a path read-only; a missing one is let pass.', fields: { path: 'string' } },
+  {
+    name: 'readonlyPath',
+    doc: 'Make a path read-only; a missing one is let pass.',
+    fields: { path: 'string' },
+  },
   {
     name: 'maskPath',
     doc: "Cover a file with the host's verified /dev/null, a directory with an empty read-only tmpfs; a missing one is let pass.",
@@ -256,7 +264,11 @@ export const OPERATIONS = [
     doc: 'Report ready, then wait for somebody to connect to the start socket.',
     fields: { socket: 'descriptor' },
   },
-  { name: 'execute', doc: 'execve of the resolved executable.', fields: { argv: 'strings', env: 'strings' } },
+  {
+    name: 'execute',
+    doc: 'execve of the resolved executable.',
+    fields: { argv: 'strings', env: 'strings' },
+  },
 ] as const satisfies readonly OperationDefinition[]
 
 /** The points at which init waits for its parent. */

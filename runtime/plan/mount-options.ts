@@ -98,7 +98,8 @@ export function parseMountOptions(options: readonly string[], pointer: string): 
     else if (own !== undefined) attributes = combine(attributes, own)
     else if (recursive !== undefined) recursiveAttributes = combine(recursiveAttributes, recursive)
     else if (spread !== undefined) propagation = spread
-    else if (UNIMPLEMENTED.has(option)) throw unimplementedOption(option, `${pointer}/options/${String(index)}`)
+    else if (UNIMPLEMENTED.has(option))
+      throw unimplementedOption(option, `${pointer}/options/${String(index)}`)
     else if (!NO_OPERATION.has(option)) data.push(option)
   })
   return { bind, attributes, recursiveAttributes, propagation, data }

@@ -62,7 +62,9 @@ function requireOwnMountNamespace(spec: Spec): void {
 }
 
 function planNetwork(spec: Spec): readonly Operation[] {
-  const isNew = spec.linux.namespaces.some(({ type, path }) => type === 'network' && path === undefined)
+  const isNew = spec.linux.namespaces.some(
+    ({ type, path }) => type === 'network' && path === undefined,
+  )
   return isNew ? [{ op: 'loopbackUp' }] : []
 }
 
@@ -86,9 +88,7 @@ function planRootFileSystem(spec: Spec, rootfs: string, input: PlanInput): reado
     ...planMounts(spec, input),
     ...(needsDefaultDevices(spec) ? planDevices(spec) : []),
     { op: 'makeDirectory', path: spec.process.cwd },
-    ...(hasRuntimeHooks
-      ? [{ op: 'awaitParent', point: SYNC_POINTS.createRuntime } as const]
-      : []),
+    ...(hasRuntimeHooks ? [{ op: 'awaitParent', point: SYNC_POINTS.createRuntime } as const] : []),
     ...planHooks(spec.hooks.createContainer, spec, input, 'creating'),
     input.noPivot === true ? { op: 'moveRoot' } : { op: 'pivotRoot' },
   ]
@@ -160,15 +160,13 @@ function planHooks(
     annotations: spec.annotations,
   })
   const at = state.indexOf(PID_MARK) + PID_MARK.length - 1
-  return hooks.map(
-    (hook): Operation => ({
-      op: 'runHook',
-      path: hook.path,
-      argv: hook.args,
-      env: hook.env,
-      stateHead: state.slice(0, at),
-      stateTail: state.slice(at + 1),
-      timeoutMs: (hook.timeoutSeconds ?? 0) * 1000,
-    }),
-  )
+  return hooks.map((hook): Operation => ({
+    op: 'runHook',
+    path: hook.path,
+    argv: hook.args,
+    env: hook.env,
+    stateHead: state.slice(0, at),
+    stateTail: state.slice(at + 1),
+    timeoutMs: (hook.timeoutSeconds ?? 0) * 1000,
+  }))
 }

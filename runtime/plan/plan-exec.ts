@@ -21,13 +21,11 @@ export function planExec(process: ProcessSpec, input: ExecPlanInput): Plan {
     operations: [
       // The parent has put us into the container's cgroup when it answers, so the fork is born there.
       { op: 'awaitParent', point: SYNC_POINTS.setup },
-      ...input.namespaces.map(
-        ({ type }, index): Operation => ({
-          op: 'joinNamespace',
-          file: index,
-          kind: NAMESPACE_FLAGS[type],
-        }),
-      ),
+      ...input.namespaces.map(({ type }, index): Operation => ({
+        op: 'joinNamespace',
+        file: index,
+        kind: NAMESPACE_FLAGS[type],
+      })),
       { op: 'forkIntoNamespaces' },
       ...(inUserNamespace ? [{ op: 'becomeNamespaceRoot' } as const] : []),
       { op: 'newSession' },

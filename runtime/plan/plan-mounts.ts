@@ -26,7 +26,9 @@ const COVERABLE_PROC_PATHS: ReadonlySet<string> = new Set([
 ])
 
 export function planMounts(spec: Spec, input: PlanInput): readonly Operation[] {
-  return spec.mounts.flatMap((mount, index) => planMount(mount, `/mounts/${String(index)}`, spec, input))
+  return spec.mounts.flatMap((mount, index) =>
+    planMount(mount, `/mounts/${String(index)}`, spec, input),
+  )
 }
 
 /** True when the Spec brings a /dev of its own making into which default devices belong. */
@@ -158,4 +160,3 @@ function checkProcTarget(
     wanted: 'nothing but procfs there: what is read below /proc is trusted',
   })
 }
-

@@ -8,7 +8,12 @@
  * @see runtime-spec v1.3 config-linux.md#namespaces
  */
 import { type Operation, SYNC_POINTS } from '../../native/generated/operations.ts'
-import { NAMESPACE_FLAGS, type NamespaceSpec, type NamespaceType, type Spec } from '../spec/types.ts'
+import {
+  NAMESPACE_FLAGS,
+  type NamespaceSpec,
+  type NamespaceType,
+  type Spec,
+} from '../spec/types.ts'
 
 export interface NamespacePlan {
   readonly cloneFlags: number
@@ -39,9 +44,7 @@ export function planNamespaces(spec: Spec, firstDescriptor: number): NamespacePl
   )
   const created = namespaces.filter(({ path }) => path === undefined).map(({ type }) => type)
   const stepwise = joined.length > 0 || created.includes('time')
-  return stepwise
-    ? planStepwise(spec, joined, created, firstDescriptor)
-    : planDirect(created)
+  return stepwise ? planStepwise(spec, joined, created, firstDescriptor) : planDirect(created)
 }
 
 /** The cgroup namespace is unshared once the process is in its cgroup: that becomes its root. */
@@ -75,13 +78,11 @@ function planStepwise(
     forks,
     operations: [
       { op: 'awaitParent', point: SYNC_POINTS.setup },
-      ...joined.map(
-        ({ type }, index): Operation => ({
-          op: 'joinNamespace',
-          file: firstDescriptor + index,
-          kind: NAMESPACE_FLAGS[type],
-        }),
-      ),
+      ...joined.map(({ type }, index): Operation => ({
+        op: 'joinNamespace',
+        file: firstDescriptor + index,
+        kind: NAMESPACE_FLAGS[type],
+      })),
       ...(newUser
         ? ([
             { op: 'unshareNamespaces', flags: NAMESPACE_FLAGS.user },

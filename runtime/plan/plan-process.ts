@@ -27,14 +27,12 @@ export function planLimits(process: ProcessSpec): readonly Operation[] {
     ...(process.oomScoreAdj === undefined
       ? []
       : [{ op: 'setOomScoreAdj', value: process.oomScoreAdj } as const]),
-    ...process.rlimits.map(
-      ({ type, soft, hard }): Operation => ({
-        op: 'setRlimit',
-        resource: RLIMIT_NUMBERS[type],
-        soft,
-        hard,
-      }),
-    ),
+    ...process.rlimits.map(({ type, soft, hard }): Operation => ({
+      op: 'setRlimit',
+      resource: RLIMIT_NUMBERS[type],
+      soft,
+      hard,
+    })),
     ...planScheduling(process),
   ]
 }
