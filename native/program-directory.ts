@@ -5,10 +5,11 @@ import { dirname, join } from 'node:path'
  * `berth-unpack`, `lmdb.node`.
  *
  * A compiled program finds them beside its own executable, never through the working directory or the
- * environment, which may belong to somebody hostile (DESIGN 2). Uncompiled code (unit tests) runs from
- * `build/js/native` and uses the repository's `dist`.
+ * environment, which may belong to somebody hostile (DESIGN 2). Code that is not compiled into the program
+ * (unit tests in `build/js`, scripts run from source) uses the repository's `dist`.
  */
 export function programDirectory(): string {
-  const isCompiled = import.meta.dirname.startsWith('/$bunfs/')
-  return isCompiled ? dirname(process.execPath) : join(import.meta.dirname, '../../../dist')
+  const here = import.meta.dirname
+  if (here.startsWith('/$bunfs/')) return dirname(process.execPath)
+  return join(here, here.endsWith('/build/js/native') ? '../../../dist' : '../dist')
 }

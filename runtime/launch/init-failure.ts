@@ -79,7 +79,9 @@ function hookError(failure: InitFailure, id: string): PlatformError {
 /** As wait(2) encodes it. */
 function describeWaitStatus(status: number): string {
   const signal = status & 0x7f
-  return signal === 0 ? `exit code ${String((status >> 8) & 0xff)}` : `death by signal ${String(signal)}`
+  return signal === 0
+    ? `exit code ${String((status >> 8) & 0xff)}`
+    : `death by signal ${String(signal)}`
 }
 
 /** What the operation was about, in the words of config.json. */
@@ -105,7 +107,10 @@ function describeOperation(operation: Operation | undefined, index: number): str
   }
 }
 
-function hintOf(operation: Operation | undefined, failure: InitFailure): { readonly hint?: string } {
+function hintOf(
+  operation: Operation | undefined,
+  failure: InitFailure,
+): { readonly hint?: string } {
   const hint = operation === undefined ? undefined : hintText(operation, failure)
   return hint === undefined ? {} : { hint }
 }
