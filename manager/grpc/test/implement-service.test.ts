@@ -169,6 +169,7 @@ describe('implementService', () => {
     await client.unary(ContentDefinition, 'abort', { ref: '' }).catch(() => undefined)
     assert.ok(seen.sent < 1000, `${String(seen.sent)} of 1000 chunks were produced`)
     call.cancel()
+    call.resume()
     await client.closed(call)
   })
 

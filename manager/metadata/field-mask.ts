@@ -1,0 +1,54 @@
+import { PlatformError } from '../../proto/errors/platform-error.ts'
+
+/** How one field of a record is updated; `key` is what follows the first dot, `labels.<key>`. */
+export interface FieldUpdate<Record> {
+  readonly whole: (current: Record, wanted: Record) => Record
+  /** Absent when the field has no parts that can be named. */
+  readonly part?: (current: Record, wanted: Record, key: string) => Record
+}
+
+/**
+ * Applies an update with a field mask. Without a mask all mutable fields are replaced.
+ *
+ * @throws invalidArgument for a path that is not there or not mutable
+ * @see containerd-behaviour.md §a
+ */
+export function applyFieldMask<Record>(
+  subject: string,
+  fields: Readonly<{ [name: string]: FieldUpdate<Record> }>,
+  current: Record,
+  wanted: Record,
+  mask: readonly string[],
+): Record {
+  const paths = mask.length === 0 ? Object.keys(fields) : mask
+  return paths.reduce((record, path) => applyPath(subject, fields, record, wanted, path), current)
+}
+
+function applyPath<Record>(
+  subject: string,
+  fields: Readonly<{ [name: string]: FieldUpdate<Record> }>,
+  current: Record,
+  wanted: Record,
+  path: string,
+): Record {
+  const dot = path.indexOf('.')
+  const name = dot === -1 ? path : path.slice(0, dot)
+  const field = Object.hasOwn(fields, name) ? fields[name] : undefined
+  if (field !== undefined) {
+    if (dot === -1) return field.whole(current, wanted)
+    const key = path.slice(dot + 1)
+    if (field.part !== undefined && key !== '') return field.part(current, wanted, key)
+  }
+  throw new PlatformError('invalidArgument', {
+    action: 'update',
+    subject,
+    found: `the field path ${JSON.stringify(path)}`,
+    wanted: `one of ${describeFields(fields)}`,
+  })
+}
+
+function describeFields(fields: Readonly<Record<string, { readonly part?: unknown }>>): string {
+  return Object.entries(fields)
+    .flatMap(([name, { part }]) => (part === undefined ? [name] : [name, `${name}.<key>`]))
+    .join(', ')
+}
