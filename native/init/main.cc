@@ -36,6 +36,8 @@ PlanReader open_plan(int plan_fd) {
   check(Step::Prctl, prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
   // Everything from the control socket on ends with the execve (rule R5).
   check(Step::CloseRange, close_range(static_cast<unsigned>(control_fd), ~0U, CLOSE_RANGE_CLOEXEC));
+  // The parent made both ends non-blocking for its event loop; we have nothing to do but wait.
+  check(Step::Open, fcntl(control_fd, F_SETFL, 0));
   umask(0);
   PlanReader plan = open_plan(control_fd + 1);
   if (plan.u32() != kPlanMagic) fail_decoding();

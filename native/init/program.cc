@@ -74,6 +74,7 @@ void execute(const FindHome& operation) {
 
 void execute(const AwaitStart& operation) {
   const int socket = descriptor_of(operation.socket);
+  check(Step::Accept, fcntl(socket, F_SETFL, 0));
   report(ReportKind::Ready, 0);
   do {
     state.start_fd = accept4(socket, nullptr, nullptr, SOCK_CLOEXEC);

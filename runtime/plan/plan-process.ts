@@ -71,6 +71,8 @@ export interface IdentityOptions {
 export function planIdentity(process: ProcessSpec, options: IdentityOptions): readonly Operation[] {
   const { user, capabilities } = process
   const { seccomp } = options
+  const permitted = capabilityMask(capabilities.permitted)
+  const inheritable = capabilityMask(capabilities.inheritable)
   return [
     ...planLabels(process),
     ...(process.noNewPrivileges ? [{ op: 'setNoNewPrivileges' } as const] : []),
@@ -89,9 +91,10 @@ export function planIdentity(process: ProcessSpec, options: IdentityOptions): re
     {
       op: 'setCapabilities',
       effective: capabilityMask(capabilities.effective),
-      permitted: capabilityMask(capabilities.permitted),
-      inheritable: capabilityMask(capabilities.inheritable),
-      ambient: capabilityMask(capabilities.ambient),
+      permitted,
+      inheritable,
+      // The kernel takes only what is both; runc's own default spec asks for more and gets this.
+      ambient: capabilityMask(capabilities.ambient) & permitted & inheritable,
     },
     { op: 'setUmask', mask: user.umask ?? DEFAULT_UMASK },
     // A directory only the user may enter (NFS, a private home) is tried again as the user.
