@@ -41,6 +41,7 @@ Loop* Loop::get(Napi::Env env) {
 bool Loop::start() {
   services_[static_cast<int>(ServiceKind::exits)] = &exits_service();
   services_[static_cast<int>(ServiceKind::readiness)] = &readiness_service();
+  services_[static_cast<int>(ServiceKind::pumps)] = &pumps_service();
   epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
   wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (epoll_fd_ < 0 || wake_fd_ < 0 || add(wake_fd_, EPOLLIN, ServiceKind::wake, 0) != 0) {

@@ -90,5 +90,6 @@ class Loop {
 // The services, one of each.
 Service& exits_service();
 Service& readiness_service();
+Service& pumps_service();
 
 }  // namespace berth

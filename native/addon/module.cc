@@ -13,6 +13,10 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
   berth::export_memfds(exports);
   berth::export_sockets(exports);
   berth::export_mounts(exports);
+  berth::export_pumps(exports);
+  berth::export_terminals(exports);
+  berth::export_seccomp(exports);
+  berth::export_bpf(exports);
   return exports;
 }
 

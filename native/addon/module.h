@@ -13,6 +13,10 @@ void export_fifos(Napi::Object exports);
 void export_memfds(Napi::Object exports);
 void export_sockets(Napi::Object exports);
 void export_mounts(Napi::Object exports);
+void export_pumps(Napi::Object exports);
+void export_terminals(Napi::Object exports);
+void export_seccomp(Napi::Object exports);
+void export_bpf(Napi::Object exports);
 
 using Implementation = Napi::Value (*)(const Napi::CallbackInfo&);
 
