@@ -1,0 +1,26 @@
+/** What the shim manager needs of the rest of the manager. */
+import type { Any } from '../../proto/generated/google/protobuf/any.ts'
+import type { EventHub } from '../events/event-hub.ts'
+
+/** As much of a container record as a task is made from. */
+export interface TaskContainer {
+  readonly id: string
+  readonly runtimeName: string
+  readonly runtimeOptions: Any | undefined
+  /** The OCI configuration: an Any whose value is JSON. */
+  readonly spec: Any | undefined
+}
+
+export interface ContainerSource {
+  /** @throws notFound */
+  get(namespace: string, containerId: string): Promise<TaskContainer> | TaskContainer
+}
+
+export type EventSink = Pick<EventHub, 'publish' | 'forward'>
+
+export interface Log {
+  debug(facts: object, message: string): void
+  info(facts: object, message: string): void
+  warn(facts: object, message: string): void
+  error(facts: object, message: string): void
+}

@@ -1,0 +1,407 @@
+/**
+ * Starts shims, talks to them, notices when they die and finds them again after a restart. The state that
+ * reads are answered from is in `tasks`.
+ */
+import type { CreateTaskRequest } from '../../proto/generated/containerd/runtime/task/v2/shim.ts'
+import type { Any } from '../../proto/generated/google/protobuf/any.ts'
+import type { Timestamp } from '../../proto/generated/google/protobuf/timestamp.ts'
+import { PlatformError } from '../../proto/errors/platform-error.ts'
+import type { EventEnvelope } from '../events/event-hub.ts'
+import { Bundle, bundleConfig, type BundleRoots } from './bundle.ts'
+import type { ContainerSource, EventSink, Log } from './ports.ts'
+import { ProcessState, type ExitStatus, type ProcessIo } from './process-state.ts'
+import { processStartTicks, type WitnessSource } from './process-witness.ts'
+import { adoptTask } from './recovery.ts'
+import { publishDelete } from './task-events.ts'
+import { resolveShimProgram } from './runtime-name.ts'
+import { buryShim, discardTask, finishTask } from './task-end.ts'
+import { startShim, type ShimProgramOptions } from './shim-program.ts'
+import { ShimConnection } from './shim-connection.ts'
+import { ShimLog } from './shim-log.ts'
+import { writeTaskRecord } from './task-record.ts'
+import { TaskTable, newTask, processOf, type Task } from './task-table.ts'
+
+export interface ShimManagerOptions {
+  readonly roots: BundleRoots
+  readonly containers: ContainerSource
+  readonly events: EventSink
+  readonly witnesses: WitnessSource
+  readonly log: Log
+  readonly shim: ShimProgramOptions
+  /** Where our own programs lie. */
+  readonly programDirectory: string
+  /** Configured runtime name → shim program. */
+  readonly runtimes: Readonly<Record<string, string>>
+}
+
+/** What a client asks for beside the container. */
+export interface CreateOptions {
+  readonly rootfs: CreateTaskRequest['rootfs']
+  readonly io: ProcessIo
+  /** Instead of the container's own runtime options. */
+  readonly runtimeOptions: Any | undefined
+  /** Absolute path of a shim, instead of the one the container's runtime name stands for; or empty. */
+  readonly runtimePath: string
+}
+
+export interface DeletedProcess {
+  readonly pid: number
+  readonly exitStatus: number
+  readonly exitedAt: Timestamp | undefined
+}
+
+/** How many bundles are looked at at once after a restart. */
+const RECOVERY_CONCURRENCY = 32
+
+export class ShimManager {
+  readonly tasks = new TaskTable()
+  readonly #options: ShimManagerOptions
+  readonly #ends = new Map<Task, Promise<unknown>>()
+  #isClosed = false
+
+  private constructor(options: ShimManagerOptions) {
+    this.#options = options
+  }
+
+  /** Finds the shims of an earlier manager. Events may be received before this is done. */
+  static async open(options: ShimManagerOptions): Promise<ShimManager> {
+    const manager = new ShimManager(options)
+    await manager.#recover()
+    return manager
+  }
+
+  /**
+   * Makes a container's process, without starting its program.
+   *
+   * @returns its pid
+   * @throws notFound (no container), alreadyExists, what the runtime says
+   */
+  async create(namespace: string, id: string, create: CreateOptions): Promise<number> {
+    const container = await this.#options.containers.get(namespace, id)
+    if (this.tasks.find(namespace, id) !== undefined) {
+      throw new PlatformError('alreadyExists', `task ${id} already exists`)
+    }
+    const { runtimes, programDirectory, shim, roots } = this.#options
+    const runtime = create.runtimePath === '' ? container.runtimeName : create.runtimePath
+    const runtimeOptions = create.runtimeOptions ?? container.runtimeOptions
+    const shimPath = await resolveShimProgram(runtime, {
+      mapping: runtimes,
+      programDirectory,
+      path: shim.path,
+    })
+    // Of two creates of one id at the same time this lets one through.
+    const bundle = await Bundle.create(roots, namespace, id, bundleConfig(container.spec, id))
+    const task = newTask(bundle, shimPath, create.io)
+    this.tasks.add(task)
+    try {
+      await bundle.writeShimPath(shimPath)
+      task.log = ShimLog.open(bundle, this.#options.log)
+      const endpoint = await startShim(shimPath, bundle, runtimeOptions, shim)
+      await bundle.writeEndpoint(endpoint)
+      await this.#connect(task, await ShimConnection.open(endpoint, namespace))
+      const { terminal, stdin, stdout, stderr } = create.io
+      const { pid } = await this.#shimOf(task).create({
+        id,
+        bundle: bundle.path,
+        rootfs: create.rootfs,
+        terminal,
+        stdin,
+        stdout,
+        stderr,
+        checkpoint: '',
+        parentCheckpoint: '',
+        options: runtimeOptions,
+      })
+      this.#watch(task, '', pid)
+      await writeTaskRecord(bundle, {
+        initPid: pid,
+        initStartTicks: processStartTicks(pid),
+        io: create.io,
+        exit: undefined,
+      })
+      task.init.created(pid)
+      return pid
+    } catch (error) {
+      await this.#discard(task)
+      throw error
+    }
+  }
+
+  /**
+   * @param execId empty for the init
+   * @returns the pid
+   */
+  async start(namespace: string, id: string, execId: string): Promise<number> {
+    const task = this.tasks.get(namespace, id)
+    const process = this.tasks.getProcess(namespace, id, execId)
+    if (execId !== '' && task.init.phase.status === 'stopped') {
+      throw new PlatformError('failedPrecondition', {
+        action: 'start process',
+        subject: execId,
+        found: `container ${id} stopped`,
+        wanted: 'a running container',
+      })
+    }
+    const { pid } = await this.#shimOf(task).start(id, execId)
+    process.started(pid)
+    if (execId !== '') this.#watch(task, execId, pid)
+    return pid
+  }
+
+  /** Adds a process to a running container; `start` starts it. @throws alreadyExists */
+  async exec(
+    namespace: string,
+    id: string,
+    execId: string,
+    io: ProcessIo,
+    spec: Any | undefined,
+  ): Promise<void> {
+    const task = this.tasks.get(namespace, id)
+    const shim = this.#shimOf(task)
+    if (task.execs.has(execId)) {
+      throw new PlatformError('alreadyExists', `process ${execId} of task ${id} already exists`)
+    }
+    const process = new ProcessState(execId, io)
+    task.execs.set(execId, process)
+    try {
+      await shim.exec({ id, execId, ...io, spec })
+      process.created(0)
+    } catch (error) {
+      task.execs.delete(execId)
+      throw error
+    }
+  }
+
+  /** Removes a container's process and everything its shim had. @throws failedPrecondition while it runs */
+  async delete(namespace: string, id: string): Promise<DeletedProcess> {
+    const task = this.tasks.get(namespace, id)
+    const before = this.#ends.get(task)
+    if (before !== undefined) {
+      await before
+      return this.delete(namespace, id)
+    }
+    return this.#end(task, () => this.#delete(task))
+  }
+
+  async #delete(task: Task): Promise<DeletedProcess> {
+    if (task.shim === undefined) return this.#deleteWithoutShim(task)
+    const deleted = await task.shim.delete(task.id, '')
+    await finishTask(task, this.#options.log)
+    this.tasks.remove(task)
+    return deleted
+  }
+
+  /** The shim died before; what is left waits for the client to have seen how the container ended. */
+  async #deleteWithoutShim(task: Task): Promise<DeletedProcess> {
+    const exit = task.init.exit
+    if (exit === undefined) throw noShim(task)
+    await finishTask(task, this.#options.log)
+    this.tasks.remove(task)
+    publishDelete(this.#options.events, task, exit)
+    return { pid: task.init.pid, exitStatus: exit.exitStatus, exitedAt: exit.exitedAt }
+  }
+
+  async deleteExec(namespace: string, id: string, execId: string): Promise<DeletedProcess> {
+    const task = this.tasks.get(namespace, id)
+    const process = this.tasks.getProcess(namespace, id, execId)
+    if (task.shim === undefined && process.exit !== undefined) {
+      task.execs.delete(execId)
+      const { exitStatus, exitedAt } = process.exit
+      return { pid: process.pid, exitStatus, exitedAt }
+    }
+    const deleted = await this.#shimOf(task).delete(id, execId)
+    task.witnesses.get(execId)?.release()
+    task.witnesses.delete(execId)
+    task.publishedExits.delete(execId)
+    task.execs.delete(execId)
+    return deleted
+  }
+
+  /** @throws notFound when the process has exited */
+  async kill(
+    namespace: string,
+    id: string,
+    execId: string,
+    signal: number,
+    all: boolean,
+  ): Promise<void> {
+    const process = this.tasks.getProcess(namespace, id, execId)
+    if (process.phase.status === 'stopped' && !all) {
+      throw new PlatformError('notFound', `process ${execId || id} already finished: not found`)
+    }
+    await this.liveShim(namespace, id).kill(id, execId, signal, all)
+  }
+
+  async pause(namespace: string, id: string): Promise<void> {
+    await this.liveShim(namespace, id).pause(id)
+    this.tasks.find(namespace, id)?.init.paused()
+  }
+
+  async resume(namespace: string, id: string): Promise<void> {
+    await this.liveShim(namespace, id).resume(id)
+    this.tasks.find(namespace, id)?.init.resumed()
+  }
+
+  /**
+   * Waits until a process has exited, across the death of its shim.
+   *
+   * @throws notFound, canceled
+   */
+  wait(namespace: string, id: string, execId: string, signal: AbortSignal): Promise<ExitStatus> {
+    return this.tasks.getProcess(namespace, id, execId).wait(signal)
+  }
+
+  /** @throws notFound; unavailable when the shim is gone */
+  liveShim(namespace: string, id: string): ShimConnection {
+    return this.#shimOf(this.tasks.get(namespace, id))
+  }
+
+  /**
+   * Takes in an event that a shim forwarded, and publishes it; returns when it cannot be lost any more.
+   *
+   * @param sequence the shim's number for it: one that was seen is a repetition, and is dropped
+   * @throws invalidArgument when it is no event: the shim need not try again
+   */
+  receive(envelope: EventEnvelope, sequence: bigint | undefined): void {
+    try {
+      if (!this.tasks.isNews(envelope, sequence)) return
+      this.tasks.apply(envelope)
+    } catch (cause) {
+      const { topic, event } = envelope
+      const found = `a value that is no ${event.typeUrl}`
+      throw new PlatformError(
+        'invalidArgument',
+        { action: 'read event', subject: topic, found },
+        { cause },
+      )
+    }
+    this.#options.events.forward(envelope)
+  }
+
+  /** Lets go of all shims; they and their containers go on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true
+    await Promise.allSettled(this.#ends.values())
+    const closing = [...this.tasks.all()].map(async (task) => {
+      const { shim } = task
+      task.shim = undefined
+      for (const witness of task.witnesses.values()) witness.release()
+      task.shimWitness?.release()
+      task.log?.close()
+      await shim?.[Symbol.asyncDispose]()
+    })
+    await Promise.all(closing)
+  }
+
+  async #recover(): Promise<void> {
+    const bundles = [...(await Bundle.list(this.#options.roots))]
+    const workers = Array.from({ length: RECOVERY_CONCURRENCY }, async () => {
+      for (let bundle = bundles.pop(); bundle !== undefined; bundle = bundles.pop()) {
+        await this.#recoverBundle(bundle)
+      }
+    })
+    await Promise.all(workers)
+  }
+
+  /** One broken bundle must not keep the others from being served. */
+  async #recoverBundle(bundle: Bundle): Promise<void> {
+    const { log } = this.#options
+    try {
+      await adoptTask(bundle, {
+        log,
+        add: (task) => {
+          this.tasks.add(task)
+        },
+        connect: (task, connection) => this.#connect(task, connection),
+        watch: (task, execId, pid) => {
+          this.#watch(task, execId, pid)
+        },
+        discard: (task) => this.#discard(task),
+        bury: (task) => this.#bury(task),
+      })
+    } catch (error) {
+      log.error(
+        { namespace: bundle.namespace, container: bundle.id, error },
+        'a bundle cannot be recovered',
+      )
+    }
+  }
+
+  async #connect(task: Task, connection: ShimConnection): Promise<void> {
+    task.shim = connection
+    connection.onClose((reason) => {
+      // Unless it was us who let go of it.
+      if (task.shim !== connection || this.#isClosed) return
+      const { namespace, id } = task
+      this.#options.log.warn(
+        { namespace, container: id, reason: reason.message },
+        'the shim is gone',
+      )
+      task.shim = undefined
+      // A container that was never created is discarded by whoever is creating it.
+      if (task.init.phase.status !== 'adding') void this.#bury(task)
+    })
+    const { shimPid } = await connection.connect(task.id)
+    task.shimWitness = this.#options.witnesses.watch(shimPid)
+  }
+
+  /** Sees a process to its end, by the shim and by ourselves. */
+  #watch(task: Task, execId: string, pid: number): void {
+    const { log, witnesses } = this.#options
+    const witness = pid === 0 ? undefined : witnesses.watch(pid)
+    if (witness !== undefined) task.witnesses.set(execId, witness)
+    // A shim whose events are lost is no reason to wait for ever.
+    task.shim?.wait(task.id, execId).then(
+      ({ exitStatus, exitedAt }) => {
+        const at = exitedAt ?? { seconds: 0n, nanos: 0 }
+        processOf(task, execId)?.exited({ exitStatus, exitedAt: at, isKnown: true })
+      },
+      (error: unknown) => {
+        log.debug(
+          { container: task.id, process: execId, error },
+          'the shim does not wait for a process',
+        )
+      },
+    )
+  }
+
+  #bury(task: Task): Promise<void> {
+    const { log, events, shim } = this.#options
+    return this.#end(task, () => buryShim(task, { log, events, shim })).catch((error: unknown) => {
+      log.error({ container: task.id, error }, 'what a dead shim left cannot be cleaned up')
+    })
+  }
+
+  async #discard(task: Task): Promise<void> {
+    await this.#end(task, () => discardTask(task, this.#options))
+    this.tasks.remove(task)
+  }
+
+  /** The end of a task happens once; whoever comes second waits for it. */
+  async #end<T>(task: Task, work: () => Promise<T>): Promise<T> {
+    await this.#ends.get(task)
+    const end = work()
+    this.#ends.set(
+      task,
+      end.catch(() => undefined),
+    )
+    try {
+      return await end
+    } finally {
+      this.#ends.delete(task)
+    }
+  }
+
+  #shimOf(task: Task): ShimConnection {
+    if (task.shim === undefined) throw noShim(task)
+    return task.shim
+  }
+}
+
+function noShim(task: Task): PlatformError {
+  return new PlatformError('unavailable', {
+    action: 'talk to the shim of task',
+    subject: task.id,
+    found: task.init.exit === undefined ? 'it has died' : 'it is gone, the container has exited',
+  })
+}
