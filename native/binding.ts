@@ -79,10 +79,11 @@ export interface PumpOptions {
   readonly source: number
   readonly sink: number
   /**
-   * Called once, when the source ended or the sink failed, with the bytes moved.
-   * A terminal master's EIO counts as the end.
+   * Called once, when the source ended, the sink failed or the pump was stopped, with the bytes moved and,
+   * unless it was an orderly end, why (EPIPE: nobody reads the sink any more). Both descriptors are closed
+   * by then. A terminal master's EIO counts as the end.
    */
-  readonly onEnd: (bytes: bigint) => void
+  readonly onEnd: (bytes: bigint, failure?: NativeError) => void
 }
 
 /** One seccomp rule as libseccomp takes it; numbers, not names, for operators are kept in TypeScript. */
@@ -113,7 +114,11 @@ export interface NativeBinding {
   pidfdOpen(pid: number): number
   /** @throws ESRCH when the process is gone */
   pidfdSendSignal(pidfd: number, signal: number): void
-  /** The exit of a process that somebody else reaped (PIDFD_GET_INFO, Linux 6.15); `unknown` where it cannot be known. */
+  /**
+   * The exit of a process that somebody else reaped (PIDFD_GET_INFO, Linux 6.15); `unknown` where it cannot
+   * be known. Never reaps.
+   * @throws EAGAIN while it runs, or is a zombie whose parent has not reaped it
+   */
   pidfdExit(pidfd: number): ProcessExit
   /**
    * Waits for a process on the native thread and reaps it if it is our child. Keeps the event loop alive
@@ -121,8 +126,19 @@ export interface NativeBinding {
    */
   watchExit(pidfd: number, onExit: (exit: ProcessExit) => void): void
   setChildSubreaper(): void
-  /** Reap re-parented orphans nobody watches, from now on (the shim). */
+  /**
+   * Reap re-parented orphans nobody watches, from now on (the shim). What `spawn` started is left to its
+   * watcher; children started in any other way (node:child_process) may be reaped here, so such a program
+   * uses `spawn` only. Does not keep the event loop alive.
+   */
   reapOrphans(): void
+  /**
+   * Leaves orphans unreaped until `releaseOrphans`; holds nest. For the time in which a process is about to
+   * become known: what a runtime left behind may end before its pid file has been read, and is then still
+   * there to be opened and watched.
+   */
+  holdOrphans(): void
+  releaseOrphans(): void
   setDumpable(dumpable: boolean): void
   setParentDeathSignal(signal: number): void
 
@@ -131,15 +147,22 @@ export interface NativeBinding {
   sealedMemfd(name: string, contents: Uint8Array): number
   /** A sealed executable memfd with a copy of the file. @see security.md S-03 */
   sealedMemfdFromFile(name: string, path: string): number
+  /** A pipe, close-on-exec, blocking: [read end, write end]. */
+  pipe(): readonly [number, number]
   /** SOCK_SEQPACKET pair, close-on-exec, non-blocking. */
   socketpair(): readonly [number, number]
   /** Connects a blocking stream socket, close-on-exec. `path` may be `/proc/self/fd/N/name` to beat the 108-byte limit. */
   connectUnix(path: string): number
   /** Binds and listens, mode 0600, close-on-exec, non-blocking. */
   listenUnix(path: string): number
+  /** Close-on-exec, non-blocking. @throws EAGAIN when nobody is waiting to connect */
   accept(listenFd: number): number
+  /** @throws EMSGSIZE when a non-blocking stream took only a part: the stream is of no more use */
   sendMessage(socketFd: number, data: Uint8Array, fds: readonly number[]): void
-  /** @throws EAGAIN when the socket is non-blocking and nothing is there */
+  /**
+   * @throws EAGAIN when the socket is non-blocking and nothing is there
+   * @throws EMSGSIZE when a packet is longer than `maxBytes`; it is lost, with its descriptors
+   */
   receiveMessage(socketFd: number, maxBytes: number): ReceivedMessage
   peerCredentials(socketFd: number): PeerCredentials
   /** Calls back once when the descriptor is readable or hung up. Keeps the event loop alive until then. */
@@ -183,7 +206,10 @@ export interface NativeBinding {
   // Data plane
   /** Starts moving bytes on the native thread; returns a handle for `stopPump`. */
   startPump(options: PumpOptions): number
-  /** Ends a pump after what is readable now has been moved, then calls onEnd. */
+  /**
+   * Ends a pump after what is readable now has been moved, then calls onEnd. While the sink takes nothing
+   * that does not come; a second call ends it at once and drops the rest. Nothing happens to one that has ended.
+   */
   stopPump(handle: number): void
 
   // Filters

@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <mutex>
@@ -24,21 +23,25 @@ namespace {
 class Exits : public Service {
  public:
   Napi::Value watch(Napi::Env env, int pidfd, Napi::Function on_exit);
-  Napi::Value reap_orphans(Napi::Env env, Napi::Value on_reaped);
+  Napi::Value reap_orphans(Napi::Env env);
+  void hold_orphans();
+  void release_orphans();
   void on_event(std::uint64_t id, std::uint32_t events) override;
   bool on_turn() override;
 
  private:
   static std::optional<ProcessExit> collect(int pidfd, bool is_reaped);
   void settle(std::uint64_t id, int pidfd, const ProcessExit& exit);
-  void sweep();
+  bool reap_an_orphan();
   bool is_watched(pid_t pid);
 
   std::mutex mutex_;  // guards watches_
   std::unordered_map<std::uint64_t, int> watches_;
   Loop* loop_ = nullptr;
-  std::atomic<bool> reaps_orphans_ = false;
-  std::uint64_t on_reaped_ = 0;
+  // Taken for each orphan: when hold_orphans returns, none is being reaped.
+  std::mutex orphans_mutex_;
+  int orphan_holds_ = 0;
+  bool reaps_orphans_ = false;
 };
 
 Exits& exits() {
@@ -54,7 +57,7 @@ Napi::Value Exits::watch(Napi::Env env, int pidfd, Napi::Function on_exit) {
   Loop* const loop = Loop::get(env);
   if (loop == nullptr) return env.Undefined();
   loop_ = loop;
-  const std::uint64_t id = loop->expect(on_exit, Loop::Expect::once);
+  const std::uint64_t id = loop->expect(on_exit);
   int error;
   {
     const std::lock_guard lock(mutex_);
@@ -115,7 +118,8 @@ void Exits::settle(std::uint64_t id, int pidfd, const ProcessExit& exit) {
 }
 
 bool Exits::on_turn() {
-  if (reaps_orphans_) sweep();
+  while (reap_an_orphan()) {
+  }
   return false;
 }
 
@@ -131,21 +135,16 @@ bool Exits::is_watched(pid_t pid) {
   return false;
 }
 
-// Reaps zombies that are nobody's. It ends at one that is somebody's (the kernel shows only the first): that one's
-// own pidfd brings us back here after it has been reaped.
-void Exits::sweep() {
-  while (true) {
-    siginfo_t info{};
-    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_signo != SIGCHLD) return;
-    if (children().may_be_ours(info.si_pid) || is_watched(info.si_pid)) return;
-    siginfo_t reaped{};
-    if (waitid(P_PID, static_cast<id_t>(info.si_pid), &reaped, WEXITED | WNOHANG) < 0) return;
-    if (on_reaped_ == 0) continue;
-    const ProcessExit exit = exit_from_siginfo(info);
-    loop_->deliver(on_reaped_, [exit, pid = info.si_pid](Napi::Env env) -> std::vector<napi_value> {
-      return {Napi::Number::New(env, pid), exit_to_js(env, exit)};
-    });
-  }
+// Reaps a zombie that is nobody's. False when there is none, or when the first is somebody's (the kernel shows no
+// other): that one's own pidfd brings us back here after it has been reaped.
+bool Exits::reap_an_orphan() {
+  const std::lock_guard lock(orphans_mutex_);
+  if (!reaps_orphans_ || orphan_holds_ > 0) return false;
+  siginfo_t info{};
+  if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_signo != SIGCHLD) return false;
+  if (children().may_be_ours(info.si_pid) || is_watched(info.si_pid)) return false;
+  siginfo_t reaped{};
+  return waitid(P_PID, static_cast<id_t>(info.si_pid), &reaped, WEXITED | WNOHANG) == 0;
 }
 
 // What the signal handler needs.
@@ -164,14 +163,12 @@ void on_sigchld(int signal, siginfo_t* info, void* context) {
   errno = saved;
 }
 
-Napi::Value Exits::reap_orphans(Napi::Env env, Napi::Value on_reaped) {
+Napi::Value Exits::reap_orphans(Napi::Env env) {
   Loop* const loop = Loop::get(env);
   if (loop == nullptr) return env.Undefined();
   loop_ = loop;
+  const std::lock_guard lock(orphans_mutex_);
   if (reaps_orphans_) return env.Undefined();
-  if (on_reaped.IsFunction()) {
-    on_reaped_ = loop->expect(on_reaped.As<Napi::Function>(), Loop::Expect::often);
-  }
   sigchld_wake_fd = loop->wake_fd();
   // An orphan has no pidfd that could tell of it, so SIGCHLD it is; the handler of whoever was first is kept.
   sigaction(SIGCHLD, nullptr, &previous_sigchld);
@@ -184,6 +181,17 @@ Napi::Value Exits::reap_orphans(Napi::Env env, Napi::Value on_reaped) {
   return env.Undefined();
 }
 
+void Exits::hold_orphans() {
+  const std::lock_guard lock(orphans_mutex_);
+  orphan_holds_++;
+}
+
+void Exits::release_orphans() {
+  const std::lock_guard lock(orphans_mutex_);
+  if (orphan_holds_ > 0) orphan_holds_--;
+  if (loop_ != nullptr) loop_->wake();
+}
+
 Napi::Value watch_exit(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   const int pidfd = arguments.integer(0);
@@ -192,8 +200,16 @@ Napi::Value watch_exit(const Napi::CallbackInfo& info) {
   return exits().watch(info.Env(), pidfd, on_exit);
 }
 
-Napi::Value reap_orphans(const Napi::CallbackInfo& info) {
-  return exits().reap_orphans(info.Env(), info[0]);
+Napi::Value reap_orphans(const Napi::CallbackInfo& info) { return exits().reap_orphans(info.Env()); }
+
+Napi::Value hold_orphans(const Napi::CallbackInfo& info) {
+  exits().hold_orphans();
+  return info.Env().Undefined();
+}
+
+Napi::Value release_orphans(const Napi::CallbackInfo& info) {
+  exits().release_orphans();
+  return info.Env().Undefined();
 }
 
 }  // namespace
@@ -203,6 +219,8 @@ Service& exits_service() { return exits(); }
 void export_exits(Napi::Object exports) {
   export_function(exports, "watchExit", watch_exit);
   export_function(exports, "reapOrphans", reap_orphans);
+  export_function(exports, "holdOrphans", hold_orphans);
+  export_function(exports, "releaseOrphans", release_orphans);
 }
 
 }  // namespace berth

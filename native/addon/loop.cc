@@ -141,24 +141,20 @@ void Loop::wake() {
   [[maybe_unused]] const ssize_t ignored = write(wake_fd_, &one, sizeof one);
 }
 
-std::uint64_t Loop::expect(Napi::Function callback, Expect expect) {
+std::uint64_t Loop::expect(Napi::Function callback) {
   const std::uint64_t id = next_id_++;
-  callbacks_.emplace(id, Callback{Napi::Persistent(callback), expect});
-  if (expect == Expect::once) expected_once_++;
+  callbacks_.emplace(id, Napi::Persistent(callback));
   keep_alive_while_expecting();
   return id;
 }
 
 void Loop::forget(std::uint64_t id) {
-  const auto found = callbacks_.find(id);
-  if (found == callbacks_.end()) return;
-  if (found->second.expect == Expect::once) expected_once_--;
-  callbacks_.erase(found);
+  callbacks_.erase(id);
   keep_alive_while_expecting();
 }
 
 void Loop::keep_alive_while_expecting() {
-  const bool wanted = expected_once_ > 0;
+  const bool wanted = !callbacks_.empty();
   if (wanted == keeps_alive_) return;
   keeps_alive_ = wanted;
   if (wanted) {
@@ -189,11 +185,8 @@ void Loop::dispatch(Napi::Env env) {
     const Napi::HandleScope scope(env);
     const auto found = callbacks_.find(delivery.id);
     if (found == callbacks_.end()) continue;  // forgotten in the meantime
-    const Napi::Function callback = found->second.function.Value();
-    if (found->second.expect == Expect::once) {
-      callbacks_.erase(found);
-      expected_once_--;
-    }
+    const Napi::Function callback = found->second.Value();
+    callbacks_.erase(found);
     callback.Call(delivery.make_arguments(env));
     if (env.IsExceptionPending()) {
       // An uncaught exception, as one in any other callback; the rest of the batch is still delivered.

@@ -36,8 +36,8 @@ class Loop {
   static Loop* get(Napi::Env env);
 
   // JavaScript's thread:
-  enum class Expect { once, often };  // `once` keeps the event loop alive until it is delivered or forgotten
-  std::uint64_t expect(Napi::Function callback, Expect expect);
+  // The callback will be called once; it keeps the event loop alive until then, or until it is forgotten.
+  std::uint64_t expect(Napi::Function callback);
   void forget(std::uint64_t id);
 
   // Any thread. add and modify return 0 or an errno.
@@ -51,10 +51,6 @@ class Loop {
   void deliver(std::uint64_t id, MakeArguments make_arguments);
 
  private:
-  struct Callback {
-    Napi::FunctionReference function;
-    Expect expect;
-  };
   struct Delivery {
     std::uint64_t id;
     MakeArguments make_arguments;
@@ -76,9 +72,8 @@ class Loop {
 
   // JavaScript's thread only.
   napi_threadsafe_function to_js_ = nullptr;
-  std::unordered_map<std::uint64_t, Callback> callbacks_;
+  std::unordered_map<std::uint64_t, Napi::FunctionReference> callbacks_;
   std::uint64_t next_id_ = 1;
-  std::size_t expected_once_ = 0;
   bool keeps_alive_ = false;
 
   std::mutex mutex_;  // guards what follows

@@ -72,7 +72,7 @@ Napi::Value Pumps::start(Napi::Env env, int source, int sink, Napi::Function on_
     copy.reset(fcntl(sink, F_DUPFD_CLOEXEC, 3));
     if (!copy.valid()) return throw_errno(env, errno, "fcntl", "descriptor " + std::to_string(sink));
   }
-  const std::uint64_t id = loop->expect(on_end, Loop::Expect::once);
+  const std::uint64_t id = loop->expect(on_end);
   int error;
   {
     const std::lock_guard lock(mutex_);

@@ -37,7 +37,7 @@ Napi::Value Readiness::watch(Napi::Env env, int fd, Napi::Function on_readable) 
   Loop* const loop = Loop::get(env);
   if (loop == nullptr) return env.Undefined();
   loop_ = loop;
-  const std::uint64_t id = loop->expect(on_readable, Loop::Expect::once);
+  const std::uint64_t id = loop->expect(on_readable);
   int error;
   {
     const std::lock_guard lock(mutex_);
