@@ -207,7 +207,7 @@ export async function build() {
     /** @type {Map<string, Promise<void>>} */
     const made = new Map()
     for (const part of PARTS) {
-      const needed = Promise.all(part.after.map((name) => made.get(name)))
+      const needed = Promise.all(part.after.flatMap((name) => made.get(name) ?? []))
       made.set(
         part.name,
         needed.then(() => whenFree(() => bringUpToDate(part))),

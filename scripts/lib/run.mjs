@@ -38,7 +38,8 @@ export async function run(program, args, options = {}) {
  *
  * @param {string} program
  * @param {readonly string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, input?: string }} [options]
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, input?: string, visible?: boolean }} [options]
+ *   visible: also print while it runs
  * @returns {Promise<{ exitCode: number, output: string }>}
  * @throws {PlainError} when it cannot be started
  */
@@ -51,8 +52,15 @@ export function runAnyway(program, args, options = {}) {
     })
     /** @type {Buffer[]} */
     const chunks = []
-    child.stdout.on('data', (/** @type {Buffer} */ chunk) => chunks.push(chunk))
-    child.stderr.on('data', (/** @type {Buffer} */ chunk) => chunks.push(chunk))
+    for (const [stream, ours] of /** @type {const} */ ([
+      [child.stdout, process.stdout],
+      [child.stderr, process.stderr],
+    ])) {
+      stream.on('data', (/** @type {Buffer} */ chunk) => {
+        chunks.push(chunk)
+        if (options.visible === true) ours.write(chunk)
+      })
+    }
     child.on('error', (error) => {
       reject(new PlainError(`cannot start ${program}: ${error.message}`))
     })
