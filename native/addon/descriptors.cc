@@ -50,6 +50,15 @@ Napi::Value make_eventfd(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), fd);
 }
 
+Napi::Value make_pipe(const Napi::CallbackInfo& info) {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) < 0) return throw_errno(info.Env(), errno, "pipe2");
+  Napi::Array ends = Napi::Array::New(info.Env(), 2);
+  ends.Set(0U, fds[0]);
+  ends.Set(1U, fds[1]);
+  return ends;
+}
+
 }  // namespace
 
 void export_descriptors(Napi::Object exports) {
@@ -57,6 +66,7 @@ void export_descriptors(Napi::Object exports) {
   export_function(exports, "syncfs", sync_file_system);
   export_function(exports, "dupCloexec", dup_cloexec);
   export_function(exports, "eventfd", make_eventfd);
+  export_function(exports, "pipe", make_pipe);
 }
 
 }  // namespace berth
