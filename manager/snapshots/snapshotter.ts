@@ -175,6 +175,15 @@ export class Snapshotter {
     })
   }
 
+  /** Whether there is such a committed snapshot; then it is under the lease of the call. */
+  async leaseCommitted(scope: LeaseScope, name: string): Promise<boolean> {
+    return await this.#store.write((tx) => {
+      if (tx.get(snapshotBucket, this.#path(scope.namespace, name))?.kind !== 'committed') return false
+      leaseResource(tx, scope, this.#leased(name))
+      return true
+    })
+  }
+
   /** @throws notFound */
   stat(namespace: string, name: string): SnapshotInfo {
     return this.#store.read((tx) => ({
