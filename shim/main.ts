@@ -1,5 +1,56 @@
-export async function main(_args: readonly string[]): Promise<number> {
-  await Promise.resolve()
-  process.stderr.write('not built yet\n')
-  return 1
+/** The shim's entry: `start`, `delete`, `-info`, `-v`, or without a command the server. */
+import { PlatformError } from '../proto/errors/platform-error.ts'
+import { parseArguments, type ShimArguments } from './bootstrap/arguments.ts'
+import { identify } from './bootstrap/identity.ts'
+
+const EXIT_USAGE = 64
+const EXIT_FAILURE = 1
+
+/** @returns the exit code */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    await run(parseArguments(args))
+    return 0
+  } catch (error) {
+    const sentence = error instanceof Error ? error.message : String(error)
+    process.stderr.write(`${sentence}\n`)
+    return error instanceof PlatformError && error.facts.action === 'read the command line'
+      ? EXIT_USAGE
+      : EXIT_FAILURE
+  }
+}
+
+/** Each command loads only what it needs: `start` is on the way of every container. */
+async function run(args: ShimArguments): Promise<void> {
+  switch (args.command) {
+    case 'version': {
+      const { versionText } = await import('./bootstrap/info.ts')
+      process.stdout.write(versionText(process.argv0))
+      return
+    }
+    case 'info': {
+      const { runtimeInfo } = await import('./bootstrap/info.ts')
+      process.stdout.write(runtimeInfo())
+      return
+    }
+    case 'start': {
+      const { start } = await import('./bootstrap/start.ts')
+      process.stdout.write(start(identify(args, process.env), process.cwd(), process.env))
+      return
+    }
+    case 'delete': {
+      const { deleteContainer } = await import('./bootstrap/delete.ts')
+      const bundle = args.bundle === '' ? process.cwd() : args.bundle
+      const response = await deleteContainer(identify(args, process.env), bundle, (line) => {
+        process.stderr.write(`${line}\n`)
+      })
+      process.stdout.write(response)
+      return
+    }
+    case 'serve': {
+      const { serve } = await import('./server.ts')
+      await serve(identify(args, process.env), process.cwd(), args.socket)
+      return
+    }
+  }
 }

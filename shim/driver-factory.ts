@@ -1,0 +1,30 @@
+/** Chooses what makes a container: our runtime in this process, or the program that the options name. */
+import { dirname } from 'node:path'
+import { runtimeRootOf, type ShimIdentity } from './bootstrap/identity.ts'
+import { shimSocketAddress } from './bootstrap/socket-address.ts'
+import { findProgram } from './drivers/find-program.ts'
+import { PlatformError } from '../proto/errors/platform-error.ts'
+import type { RuntimeDriver } from './runtime-driver.ts'
+import type { RuntimeOptions } from './runtime-options.ts'
+
+/** Either is loaded when the first container needs it: a shim pays for one of them only. */
+export async function openDriver(
+  identity: ShimIdentity,
+  bundle: string,
+  options: RuntimeOptions,
+): Promise<RuntimeDriver> {
+  if (options.binaryName === '') {
+    const facts = { action: 'open the runtime', found: 'no BinaryName', wanted: 'one' }
+    throw new PlatformError('unimplemented', facts)
+  }
+  const { OciBinaryDriver } = await import('./drivers/oci-binary.ts')
+  return new OciBinaryDriver({
+    program: findProgram(options.binaryName),
+    root: runtimeRootOf(identity, 'oci', options.root),
+    bundle,
+    socketDirectory: dirname(shimSocketAddress(identity, identity.id).path),
+    systemdCgroup: options.systemdCgroup,
+    noPivotRoot: options.noPivotRoot,
+    noNewKeyring: options.noNewKeyring,
+  })
+}
