@@ -1,7 +1,14 @@
 import type { Logger } from 'pino'
 import type { ManagerConfig } from './config/config.ts'
+import type { ContentStore } from './content/content-store.ts'
 import type { EventHub } from './events/event-hub.ts'
+import type { CollectionScheduler } from './gc/scheduler.ts'
+import type { ContainerStore } from './metadata/container-store.ts'
+import type { ImageStore } from './metadata/image-store.ts'
+import type { NamespaceStore } from './metadata/namespace-store.ts'
 import type { MetadataStore } from './metadata/store.ts'
+import type { ServerIdentity } from './services/introspection/server-identity.ts'
+import type { Snapshotter } from './snapshots/snapshotter.ts'
 
 /** The parts of the manager, as `main.ts` has composed them; services take from it what they need. */
 export interface ManagerContext {
@@ -9,6 +16,13 @@ export interface ManagerContext {
   readonly log: Logger
   readonly store: MetadataStore
   readonly events: EventHub
+  readonly content: ContentStore
+  readonly namespaces: NamespaceStore
+  readonly images: ImageStore
+  readonly containers: ContainerStore
+  readonly snapshotters: readonly Snapshotter[]
+  readonly collections: CollectionScheduler
+  readonly identity: ServerIdentity
   /** Fires when the manager begins to stop. */
   readonly stopping: AbortSignal
 }

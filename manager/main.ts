@@ -3,13 +3,24 @@ import { PlatformError } from '../proto/errors/platform-error.ts'
 import type { ManagerConfig } from './config/config.ts'
 import { parseInvocation, USAGE } from './config/flags.ts'
 import { RootLock } from './config/root-lock.ts'
+import { ContentStore } from './content/content-store.ts'
+import { blobBucket } from './content/records.ts'
 import type { ManagerContext } from './context.ts'
 import { EventHub } from './events/event-hub.ts'
+import { Collector } from './gc/collector.ts'
+import { CollectionScheduler } from './gc/scheduler.ts'
 import { logCalls } from './grpc/call-log.ts'
 import { GrpcServer } from './grpc/server.ts'
 import { createLogger } from './logging.ts'
+import { containerBucket, ContainerStore } from './metadata/container-store.ts'
+import { imageBucket, ImageStore } from './metadata/image-store.ts'
+import { NamespaceStore, type NamespaceTenant } from './metadata/namespace-store.ts'
 import { MetadataStore } from './metadata/store.ts'
 import { createServices } from './services/index.ts'
+import { openServerIdentity } from './services/introspection/server-identity.ts'
+import { collectableSnapshots } from './snapshots/collectable.ts'
+import { openOverlayfs } from './snapshots/open-overlayfs.ts'
+import { snapshotBucket } from './snapshots/snapshot-record.ts'
 import { VERSION } from './version.ts'
 
 const EXIT_FAILED = 1
@@ -42,23 +53,48 @@ async function serve(config: ManagerConfig): Promise<void> {
   const stopping = stopOnSignal((signal) => {
     log.info({ signal }, 'stopping')
   })
-  using _lock = await RootLock.acquire(config.rootDir, (fd, operation) => {
+  const { rootDir } = config
+  using _lock = await RootLock.acquire(rootDir, (fd, operation) => {
     native().flock(fd, operation)
   })
-  await using store = await MetadataStore.open(config.rootDir)
+  const identity = await openServerIdentity(rootDir)
+  await using store = await MetadataStore.open(rootDir)
   const events = new EventHub()
-  const context: ManagerContext = { config, log, store, events, stopping }
+  const content = await ContentStore.open({ rootDir, store, events })
+  const images = new ImageStore(store, events)
+  const containers = new ContainerStore(store, events)
+  const namespaces = new NamespaceStore(store, events, NAMESPACE_TENANTS)
+  const snapshotters = [await openOverlayfs({ rootDir, store, events })]
+  const snapshots = collectableSnapshots(snapshotters)
+  const collector = new Collector({ store, content, images, snapshots })
+  await using collections = new CollectionScheduler({ collect: () => collector.collect(), log })
+  store.onCommit((summary) => {
+    collections.observe(summary)
+  })
+  const context: ManagerContext = {
+    ...{ config, log, store, events, content, images, containers, namespaces },
+    ...{ snapshotters, collections, identity, stopping },
+  }
   await using server = await GrpcServer.listen({
     address: config.address,
     services: createServices(context),
     report: logCalls(log),
   })
+  collections.start()
   log.info(
-    { address: server.address, root: config.rootDir, state: config.stateDir, version: VERSION },
+    { address: server.address, root: rootDir, state: config.stateDir, version: VERSION },
     'serving',
   )
   await aborted(stopping)
 }
+
+/** What keeps a namespace from being deleted. */
+const NAMESPACE_TENANTS: readonly NamespaceTenant[] = [
+  { bucket: imageBucket, what: 'images' },
+  { bucket: blobBucket, what: 'blobs' },
+  { bucket: containerBucket, what: 'containers' },
+  { bucket: snapshotBucket, what: 'snapshots' },
+]
 
 /** A second signal does not hurry anybody: the stop is bounded by itself. */
 function stopOnSignal(announce: (signal: string) => void): AbortSignal {

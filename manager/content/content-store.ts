@@ -89,6 +89,10 @@ export class ContentStore {
     return { digest, ...record }
   }
 
+  has(namespace: string, digest: Digest): boolean {
+    return this.#store.read((tx) => tx.has(blobBucket, [namespace, digest]))
+  }
+
   list(namespace: string): readonly BlobInfo[] {
     return this.#store.read((tx) =>
       tx.list(blobBucket, [namespace]).map(({ key, value }) => ({
