@@ -9,6 +9,7 @@ import type { NamespaceStore } from './metadata/namespace-store.ts'
 import type { MetadataStore } from './metadata/store.ts'
 import type { ServerIdentity } from './services/introspection/server-identity.ts'
 import type { Snapshotter } from './snapshots/snapshotter.ts'
+import type { LayerUnpacker } from './unpack/layer-unpacker.ts'
 
 /** The parts of the manager, as `main.ts` has composed them; services take from it what they need. */
 export interface ManagerContext {
@@ -21,6 +22,7 @@ export interface ManagerContext {
   readonly images: ImageStore
   readonly containers: ContainerStore
   readonly snapshotters: readonly Snapshotter[]
+  readonly unpacker: LayerUnpacker
   readonly collections: CollectionScheduler
   readonly identity: ServerIdentity
   /** Fires when the manager begins to stop. */

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { native } from '../native/binding.ts'
 import { PlatformError } from '../proto/errors/platform-error.ts'
 import type { ManagerConfig } from './config/config.ts'
@@ -21,6 +22,7 @@ import { openServerIdentity } from './services/introspection/server-identity.ts'
 import { collectableSnapshots } from './snapshots/collectable.ts'
 import { openOverlayfs } from './snapshots/open-overlayfs.ts'
 import { snapshotBucket } from './snapshots/snapshot-record.ts'
+import { LayerUnpacker } from './unpack/layer-unpacker.ts'
 import { VERSION } from './version.ts'
 
 const EXIT_FAILED = 1
@@ -66,6 +68,7 @@ async function serve(config: ManagerConfig): Promise<void> {
   const namespaces = new NamespaceStore(store, events, NAMESPACE_TENANTS)
   const snapshotters = [await openOverlayfs({ rootDir, store, events })]
   const snapshots = collectableSnapshots(snapshotters)
+  const unpacker = new LayerUnpacker(join(rootDir, 'scratch'))
   const collector = new Collector({ store, content, images, snapshots })
   await using collections = new CollectionScheduler({ collect: () => collector.collect(), log })
   store.onCommit((summary) => {
@@ -73,7 +76,7 @@ async function serve(config: ManagerConfig): Promise<void> {
   })
   const context: ManagerContext = {
     ...{ config, log, store, events, content, images, containers, namespaces },
-    ...{ snapshotters, collections, identity, stopping },
+    ...{ snapshotters, unpacker, collections, identity, stopping },
   }
   await using server = await GrpcServer.listen({
     address: config.address,

@@ -26,8 +26,13 @@ const MAX_TOKEN_BYTES = 64 * 1024
  */
 export function parseChallenges(header: string): Challenge[] {
   const challenges: { scheme: string; parameters: Record<string, string> }[] = []
-  const part = /\s*(?:([A-Za-z0-9._-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))|([A-Za-z][A-Za-z0-9-]*))\s*,?/y
-  for (let match = part.exec(header); match !== null && match[0] !== ''; match = part.exec(header)) {
+  const part =
+    /\s*(?:([A-Za-z0-9._-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))|([A-Za-z][A-Za-z0-9-]*))\s*,?/y
+  for (
+    let match = part.exec(header);
+    match !== null && match[0] !== '';
+    match = part.exec(header)
+  ) {
     const [, name, quoted, plain, scheme] = match
     if (scheme !== undefined) challenges.push({ scheme: scheme.toLowerCase(), parameters: {} })
     else if (name !== undefined) {
@@ -91,7 +96,11 @@ export class Authorizer {
     this.#header = basicHeader(credentials)
   }
 
-  async #fetchToken({ parameters }: Challenge, scope: string, signal: AbortSignal): Promise<string> {
+  async #fetchToken(
+    { parameters }: Challenge,
+    scope: string,
+    signal: AbortSignal,
+  ): Promise<string> {
     const url = this.#parseRealm(parameters['realm'])
     if (parameters['service'] !== undefined) url.searchParams.set('service', parameters['service'])
     url.searchParams.set('scope', parameters['scope'] ?? scope)
@@ -129,7 +138,8 @@ export class Authorizer {
   #parseRealm(realm: string | undefined): URL {
     const url = realm === undefined ? null : URL.parse(realm)
     const isAllowed =
-      url?.protocol === 'https:' || (url?.protocol === 'http:' && this.#registryUrl.protocol === 'http:')
+      url?.protocol === 'https:' ||
+      (url?.protocol === 'http:' && this.#registryUrl.protocol === 'http:')
     if (url !== null && isAllowed) return url
     throw new PlatformError('permissionDenied', {
       action: 'get a token for registry',

@@ -54,12 +54,18 @@ export class BlobFetcher {
     if (writer.offsetBytes < BigInt(descriptor.sizeBytes)) {
       throw connectionFailure(
         part.url,
-        new Error(`the connection ended after ${String(writer.offsetBytes)} of ${String(descriptor.sizeBytes)} bytes`),
+        new Error(
+          `the connection ended after ${String(writer.offsetBytes)} of ${String(descriptor.sizeBytes)} bytes`,
+        ),
       )
     }
   }
 
-  async #copy({ body, url }: BlobPart, writer: ContentWriter, descriptor: ContentDescriptor): Promise<void> {
+  async #copy(
+    { body, url }: BlobPart,
+    writer: ContentWriter,
+    descriptor: ContentDescriptor,
+  ): Promise<void> {
     const { onProgress, noProgressMs = NO_PROGRESS_MS } = this.#options
     const limitBytes = BigInt(descriptor.sizeBytes)
     const watchdog = setTimeout(() => body.destroy(noProgress(url, noProgressMs)), noProgressMs)
@@ -93,9 +99,17 @@ export class BlobFetcher {
     }
   }
 
-  async #commit(writer: ContentWriter, descriptor: ContentDescriptor, labels: Labels): Promise<void> {
+  async #commit(
+    writer: ContentWriter,
+    descriptor: ContentDescriptor,
+    labels: Labels,
+  ): Promise<void> {
     try {
-      await writer.commit({ totalBytes: BigInt(descriptor.sizeBytes), expected: descriptor.digest, labels })
+      await writer.commit({
+        totalBytes: BigInt(descriptor.sizeBytes),
+        expected: descriptor.digest,
+        labels,
+      })
     } catch (error) {
       if (!(error instanceof PlatformError) || error.code !== 'failedPrecondition') throw error
       const found = writer.digest()

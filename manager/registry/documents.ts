@@ -42,7 +42,12 @@ export const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+
 export const DOCKER_INDEX = 'application/vnd.docker.distribution.manifest.list.v2+json'
 
 /** What a registry may answer when asked for a manifest. */
-export const MANIFEST_MEDIA_TYPES = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX] as const
+export const MANIFEST_MEDIA_TYPES = [
+  OCI_MANIFEST,
+  OCI_INDEX,
+  DOCKER_MANIFEST,
+  DOCKER_INDEX,
+] as const
 
 /** The kernel takes about as many lower directories (security.md S-91). */
 const MAX_LAYERS = 500
@@ -55,11 +60,19 @@ type Json = Readonly<Record<string, unknown>>
  *
  * @throws invalidArgument, unimplemented (another kind of document)
  */
-export function parseManifest(bytes: Uint8Array, mediaType: string, subject: string): ImageManifest | ImageIndex {
+export function parseManifest(
+  bytes: Uint8Array,
+  mediaType: string,
+  subject: string,
+): ImageManifest | ImageIndex {
   const document = parseObject(bytes, subject)
   const declared = document['mediaType']
   if (declared !== undefined && declared !== mediaType) {
-    throw malformed(subject, `mediaType ${JSON.stringify(declared)}`, `${mediaType}, as it was announced`)
+    throw malformed(
+      subject,
+      `mediaType ${JSON.stringify(declared)}`,
+      `${mediaType}, as it was announced`,
+    )
   }
   if ('layers' in document && 'manifests' in document) {
     throw malformed(subject, 'both layers and manifests', 'a manifest or an index')
@@ -93,7 +106,8 @@ export function parseImageConfig(bytes: Uint8Array, subject: string): ImageConfi
   const document = parseObject(bytes, subject)
   const rootfs = document['rootfs']
   const diffIds = isObject(rootfs) ? rootfs['diff_ids'] : undefined
-  if (!Array.isArray(diffIds)) throw malformed(subject, 'no list at /rootfs/diff_ids', 'one digest per layer')
+  if (!Array.isArray(diffIds))
+    throw malformed(subject, 'no list at /rootfs/diff_ids', 'one digest per layer')
   return {
     platform: parsePlatform(document) ?? { os: 'linux', architecture: '', variant: '' },
     diffIds: diffIds.map((raw: unknown) => parseDigest(typeof raw === 'string' ? raw : '')),
@@ -127,7 +141,11 @@ export function parseDescriptor(raw: unknown, subject: string): ContentDescripto
   if (typeof mediaType !== 'string') throw malformed(subject, 'no media type', 'a text')
   // A size that lies is found out when the content is read; this is for those that could not be counted.
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
-    throw malformed(subject, `the size ${JSON.stringify(size) ?? 'undefined'}`, 'a whole number from 0')
+    throw malformed(
+      subject,
+      `the size ${JSON.stringify(size) ?? 'undefined'}`,
+      'a whole number from 0',
+    )
   }
   return {
     mediaType,

@@ -27,7 +27,8 @@ const MAX_CONFIG_BYTES = 8 * 1024 * 1024
 const PARALLEL_FETCHES = 6
 const MAX_INDEX_DEPTH = 3
 
-export type PullEvent = 'waiting' | 'downloading' | 'complete' | 'extracting' | 'extracted' | 'exists'
+export type PullEvent =
+  'waiting' | 'downloading' | 'complete' | 'extracting' | 'extracted' | 'exists'
 
 export interface PullProgress {
   readonly event: PullEvent
@@ -171,12 +172,17 @@ async function describeLayers(
   return manifest.layers.flatMap(({ digest, mediaType }, index) => {
     const diffId = diffIds[index]
     const fetched = fetches.get(digest)
-    return diffId === undefined || fetched === undefined ? [] : [{ digest, mediaType, diffId, fetched }]
+    return diffId === undefined || fetched === undefined
+      ? []
+      : [{ digest, mediaType, diffId, fetched }]
   })
 }
 
 /** Puts a manifest or index into the content store, with the labels by which the collector keeps its parts. */
-async function storeManifest(options: PullOptions, fetched: FetchedManifest): Promise<ContentDescriptor> {
+async function storeManifest(
+  options: PullOptions,
+  fetched: FetchedManifest,
+): Promise<ContentDescriptor> {
   const { content, scope, client } = options
   const { bytes, mediaType, digest } = fetched
   const labels: Labels = {
@@ -189,8 +195,15 @@ async function storeManifest(options: PullOptions, fetched: FetchedManifest): Pr
   return { mediaType, digest, sizeBytes: bytes.byteLength, platform: undefined, annotations: {} }
 }
 
-function parse({ client }: PullOptions, { bytes, mediaType, digest }: FetchedManifest): ImageManifest | ImageIndex {
-  return parseManifest(bytes, mediaType, `manifest ${digest} of ${formatReference(client.reference)}`)
+function parse(
+  { client }: PullOptions,
+  { bytes, mediaType, digest }: FetchedManifest,
+): ImageManifest | ImageIndex {
+  return parseManifest(
+    bytes,
+    mediaType,
+    `manifest ${digest} of ${formatReference(client.reference)}`,
+  )
 }
 
 function report(

@@ -70,13 +70,20 @@ export class RegistryClient implements Disposable {
    * @throws notFound naming registry, repository and tag; dataLoss when it is not what the digest says
    */
   async fetchManifest(wanted: string, signal: AbortSignal): Promise<FetchedManifest> {
-    return await retry(async () => {
-      const response = await this.#get(`manifests/${wanted}`, { accept: MANIFEST_MEDIA_TYPES.join(', ') }, signal)
-      if (response.status !== 200) throw await this.#refusal(response, `manifest ${wanted}`)
-      const bytes = await readSmallBody(response, MAX_MANIFEST_BYTES)
-      const mediaType = (response.headers['content-type'] ?? '').split(';')[0]?.trim() ?? ''
-      return { bytes, mediaType, digest: this.#verifyManifest(bytes, wanted) }
-    }, { signal })
+    return await retry(
+      async () => {
+        const response = await this.#get(
+          `manifests/${wanted}`,
+          { accept: MANIFEST_MEDIA_TYPES.join(', ') },
+          signal,
+        )
+        if (response.status !== 200) throw await this.#refusal(response, `manifest ${wanted}`)
+        const bytes = await readSmallBody(response, MAX_MANIFEST_BYTES)
+        const mediaType = (response.headers['content-type'] ?? '').split(';')[0]?.trim() ?? ''
+        return { bytes, mediaType, digest: this.#verifyManifest(bytes, wanted) }
+      },
+      { signal },
+    )
   }
 
   /** Starts to read a blob at an offset. The caller reads the body and retries. @throws notFound, unavailable */
@@ -84,7 +91,11 @@ export class RegistryClient implements Disposable {
     const range: Record<string, string> =
       offsetBytes === 0n ? {} : { range: `bytes=${offsetBytes.toString()}-` }
     // The bytes of the blob, not a compressed form of them: the digest is over the former.
-    const response = await this.#get(`blobs/${digest}`, { 'accept-encoding': 'identity', ...range }, signal)
+    const response = await this.#get(
+      `blobs/${digest}`,
+      { 'accept-encoding': 'identity', ...range },
+      signal,
+    )
     const { url, body, status, headers } = response
     if (status === 200) return { offsetBytes: 0n, url, body }
     if (status === 206 && contentRangeStart(headers['content-range']) === offsetBytes) {
@@ -155,7 +166,9 @@ export class RegistryClient implements Disposable {
     }
     const code = statusCode(status)
     const hint =
-      code === 'notFound' ? `is there a repository ${repository} with this tag or digest?` : undefined
+      code === 'notFound'
+        ? `is there a repository ${repository} with this tag or digest?`
+        : undefined
     return new PlatformError(code, { ...facts, hint })
   }
 }
@@ -182,7 +195,9 @@ function statusCode(status: number): ErrorCode {
 /** `manifest unknown`, from the errors a registry explains itself with. */
 function errorDetail(body: Buffer): string {
   try {
-    const document = JSON.parse(body.toString()) as { readonly errors?: readonly { readonly message?: unknown }[] }
+    const document = JSON.parse(body.toString()) as {
+      readonly errors?: readonly { readonly message?: unknown }[]
+    }
     const message = document.errors?.[0]?.message
     return typeof message === 'string' ? message.slice(0, 200) : ''
   } catch {

@@ -30,6 +30,7 @@ export async function retry<T>(
 
 function isPassing(error: unknown): boolean {
   return (
-    error instanceof PlatformError && (error.code === 'unavailable' || error.code === 'deadlineExceeded')
+    error instanceof PlatformError &&
+    (error.code === 'unavailable' || error.code === 'deadlineExceeded')
   )
 }

@@ -2,7 +2,10 @@ import { PlatformError } from '../../proto/errors/platform-error.ts'
 import { connectionFailure, type TransportResponse } from './transport.ts'
 
 /** Reads an answer that is small by nature. @throws resourceExhausted when it is not */
-export async function readSmallBody({ body, url }: TransportResponse, limitBytes: number): Promise<Buffer> {
+export async function readSmallBody(
+  { body, url }: TransportResponse,
+  limitBytes: number,
+): Promise<Buffer> {
   const chunks: Buffer[] = []
   let sizeBytes = 0
   try {

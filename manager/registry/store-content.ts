@@ -41,7 +41,9 @@ export async function storeContent(
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error
       if (error.code === 'alreadyExists') {
-        await content.updateLabels(scope.namespace, digest, (current) => mergeLabels(current, labels))
+        await content.updateLabels(scope.namespace, digest, (current) =>
+          mergeLabels(current, labels),
+        )
         return
       }
       if (error.code !== 'unavailable' || !content.hasWriter(scope.namespace, ref)) throw error

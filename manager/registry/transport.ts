@@ -46,7 +46,10 @@ export class Transport implements Disposable {
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
       const isSameOrigin = url.origin === request.url.origin
       const headers = { ...request.headers, ...(isSameOrigin ? request.secretHeaders : {}) }
-      const response = await this.#sendOnce({ ...request, url, headers }, url.origin === trustedOrigin)
+      const response = await this.#sendOnce(
+        { ...request, url, headers },
+        url.origin === trustedOrigin,
+      )
       const location = redirectTarget(response)
       if (location === undefined) return { ...response, url }
       response.body.destroy()
@@ -70,7 +73,8 @@ export class Transport implements Disposable {
   ): Promise<Omit<TransportResponse, 'url'>> {
     const hostname = url.hostname.replace(/^\[|\]$/g, '')
     // An address in the URL is never looked up.
-    if (!isTrusted && isIP(hostname) !== 0 && isLocalAddress(hostname)) throw localRefused(url.host, hostname)
+    if (!isTrusted && isIP(hostname) !== 0 && isLocalAddress(hostname))
+      throw localRefused(url.host, hostname)
     const options = {
       method,
       headers: { 'user-agent': 'berth', ...headers },
@@ -133,7 +137,11 @@ export function noProgress(url: URL, timeoutMs: number): PlatformError {
 export function connectionFailure(url: URL, error: unknown): PlatformError {
   if (error instanceof PlatformError) return error
   if (error instanceof Error && error.name === 'AbortError') {
-    return new PlatformError('canceled', { action: 'read from registry', subject: url.host }, { cause: error })
+    return new PlatformError(
+      'canceled',
+      { action: 'read from registry', subject: url.host },
+      { cause: error },
+    )
   }
   const errno = errnoOf(error)
   const found = error instanceof Error ? error.message : String(error)

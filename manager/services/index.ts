@@ -1,5 +1,6 @@
 import { ContainersDefinition } from '../../proto/generated/containerd/services/containers/v1/containers.ts'
 import { ContentDefinition } from '../../proto/generated/containerd/services/content/v1/content.ts'
+import { DiffDefinition } from '../../proto/generated/containerd/services/diff/v1/diff.ts'
 import { EventsDefinition } from '../../proto/generated/containerd/services/events/v1/events.ts'
 import { ImagesDefinition } from '../../proto/generated/containerd/services/images/v1/images.ts'
 import { IntrospectionDefinition } from '../../proto/generated/containerd/services/introspection/v1/introspection.ts'
@@ -12,6 +13,7 @@ import type { ManagerContext } from '../context.ts'
 import { implementService, type ServiceImplementation } from '../grpc/implement-service.ts'
 import { ContainersService } from './containers/service.ts'
 import { ContentService } from './content/service.ts'
+import { DiffService } from './diff/service.ts'
 import { EventsService } from './events/service.ts'
 import { HealthService } from './health/service.ts'
 import { ImagesService } from './images/service.ts'
@@ -45,6 +47,8 @@ const FACTORIES: readonly ServiceFactory[] = [
   ({ containers }) => implementService(ContainersDefinition, new ContainersService(containers)),
   ({ events }) => implementService(EventsDefinition, new EventsService(events)),
   ({ snapshotters }) => implementService(SnapshotsDefinition, new SnapshotsService(snapshotters)),
+  ({ content, unpacker }) =>
+    implementService(DiffDefinition, new DiffService(content, unpacker), { unimplemented: ['diff'] }),
 ]
 
 export function createServices(context: ManagerContext): readonly ServiceImplementation[] {

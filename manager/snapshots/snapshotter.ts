@@ -178,7 +178,8 @@ export class Snapshotter {
   /** Whether there is such a committed snapshot; then it is under the lease of the call. */
   async leaseCommitted(scope: LeaseScope, name: string): Promise<boolean> {
     return await this.#store.write((tx) => {
-      if (tx.get(snapshotBucket, this.#path(scope.namespace, name))?.kind !== 'committed') return false
+      if (tx.get(snapshotBucket, this.#path(scope.namespace, name))?.kind !== 'committed')
+        return false
       leaseResource(tx, scope, this.#leased(name))
       return true
     })

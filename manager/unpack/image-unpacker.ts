@@ -89,7 +89,10 @@ export class ImageUnpacker {
   }
 
   /** How many layers, from the lowest, are there already. */
-  async #countExisting({ scope, onLayer }: UnpackImageOptions, plans: readonly LayerPlan[]): Promise<number> {
+  async #countExisting(
+    { scope, onLayer }: UnpackImageOptions,
+    plans: readonly LayerPlan[],
+  ): Promise<number> {
     let highest = plans.length
     while (highest > 0) {
       const plan = plans[highest - 1]
@@ -130,11 +133,14 @@ export class ImageUnpacker {
           sync: false,
         },
         async () =>
-          parent !== '' && (await belowDone) ? this.#snapshotter.layerDirectories(namespace, parent) : [],
+          parent !== '' && (await belowDone)
+            ? this.#snapshotter.layerDirectories(namespace, parent)
+            : [],
         signal,
       )
       checkDiffId(layer, diffId)
-      if (!(await belowDone)) throw new PlatformError('aborted', 'apply layer: the layer below failed')
+      if (!(await belowDone))
+        throw new PlatformError('aborted', 'apply layer: the layer below failed')
       await this.#commit(scope, key, chainId, parent)
     } catch (error) {
       await this.#snapshotter.remove(namespace, key)
