@@ -13,8 +13,11 @@ const MAY_IMPORT = {
   manager: ['^proto/', '^native/'],
   conformance: ['^proto/'],
   bench: [],
-  scripts: ['^proto/'],
+  scripts: ['^proto/', '^conformance/harness/'],
 }
+
+/** A C++ part's build script belongs to the repository's scripts, wherever it lies. */
+const BUILD_SCRIPT = '^native/[^/]+/build\\.mjs$'
 
 const folders = Object.keys(MAY_IMPORT)
 
@@ -22,7 +25,7 @@ const layers = Object.entries(MAY_IMPORT).map(([folder, allowed]) => ({
   name: `layer-${folder}`,
   comment: `${folder}/ imports nothing of ours but ${[`${folder}/`, ...allowed].join(', ')}`,
   severity: 'error',
-  from: { path: `^${folder}/` },
+  from: { path: `^${folder}/`, pathNot: BUILD_SCRIPT },
   to: {
     path: [`^(${folders.join('|')})/`, '^main\\.ts$'],
     pathNot: [`^${folder}/`, ...allowed],
@@ -55,14 +58,17 @@ module.exports = {
       name: 'no-npm-in-native',
       comment: 'native/ is loaded by runtime and shim',
       severity: 'error',
-      from: { path: '^(native|proto/errors)/', pathNot: '/test/' },
+      from: { path: '^(native|proto/errors)/', pathNot: ['/test/', BUILD_SCRIPT] },
       to: { dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer'] },
     },
     {
       name: 'no-development-packages',
       comment: 'what is shipped uses no devDependency',
       severity: 'error',
-      from: { path: '^(proto|native|runtime|shim|manager|main\\.ts)', pathNot: '(/test/|\\.mjs$)' },
+      from: {
+        path: '^(proto|native|runtime|shim|manager|main\\.ts)',
+        pathNot: ['/test/', BUILD_SCRIPT],
+      },
       to: { dependencyTypes: ['npm-dev'] },
     },
     {

@@ -1,0 +1,15 @@
+// @ts-check
+/**
+ * `npm run demo [-- IMAGE [COMMAND…]]`: installs and builds what is missing, then runs an image through
+ * image, snapshot, container, task, shim and runtime. Without an image it is the embedded hello image.
+ */
+import { build } from './build.mjs'
+import { tool } from './lib/paths.mjs'
+import { runMain, runVisibly } from './lib/run.mjs'
+import { setUp } from './lib/setup.mjs'
+
+await runMain(async () => {
+  await setUp('run')
+  await build()
+  return runVisibly(tool('bun'), ['scripts/demo/main.ts', ...process.argv.slice(2)])
+})
