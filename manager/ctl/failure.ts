@@ -1,0 +1,86 @@
+/** gRPC status → our error, with the facts berthd sends beside it. */
+import { status as grpcStatus, type Metadata } from '@grpc/grpc-js'
+import {
+  ERROR_CODES,
+  PlatformError,
+  wrapSystemError,
+  type ErrorCode,
+  type FailureFacts,
+} from '../../proto/errors/platform-error.ts'
+import { FAILURE_TRAILER } from '../grpc/status.ts'
+
+const CODE = {
+  [grpcStatus.CANCELLED]: 'canceled',
+  [grpcStatus.UNKNOWN]: 'unknown',
+  [grpcStatus.INVALID_ARGUMENT]: 'invalidArgument',
+  [grpcStatus.DEADLINE_EXCEEDED]: 'deadlineExceeded',
+  [grpcStatus.NOT_FOUND]: 'notFound',
+  [grpcStatus.ALREADY_EXISTS]: 'alreadyExists',
+  [grpcStatus.PERMISSION_DENIED]: 'permissionDenied',
+  [grpcStatus.RESOURCE_EXHAUSTED]: 'resourceExhausted',
+  [grpcStatus.FAILED_PRECONDITION]: 'failedPrecondition',
+  [grpcStatus.ABORTED]: 'aborted',
+  [grpcStatus.OUT_OF_RANGE]: 'outOfRange',
+  [grpcStatus.UNIMPLEMENTED]: 'unimplemented',
+  [grpcStatus.INTERNAL]: 'internal',
+  [grpcStatus.UNAVAILABLE]: 'unavailable',
+  [grpcStatus.DATA_LOSS]: 'dataLoss',
+  [grpcStatus.UNAUTHENTICATED]: 'permissionDenied',
+} as const satisfies Partial<Record<number, ErrorCode>>
+
+const NOT_CONNECTED = /^No connection established/
+
+/** @param address of the manager, for the sentence when nobody answers there */
+export function failureFromGrpc(error: unknown, address: string): PlatformError {
+  if (!isServiceError(error)) return wrapSystemError(error, { action: 'call the manager' })
+  if (error.code === grpcStatus.UNAVAILABLE && NOT_CONNECTED.test(error.details)) {
+    return new PlatformError(
+      'unavailable',
+      {
+        action: 'connect to the manager',
+        path: address,
+        found: 'nobody who answers',
+        hint: 'start berthd, or say where it is with --address',
+      },
+      { cause: error },
+    )
+  }
+  const facts = readFacts(error.metadata)
+  const code = codeOf(error.code)
+  return new PlatformError(facts?.code ?? code, facts?.facts ?? error.details, { cause: error })
+}
+
+interface GrpcFailure extends Error {
+  readonly code: number
+  readonly details: string
+  readonly metadata: Metadata
+}
+
+function isServiceError(error: unknown): error is GrpcFailure {
+  return error instanceof Error && 'code' in error && 'details' in error && 'metadata' in error
+}
+
+function codeOf(status: number): ErrorCode {
+  return Object.hasOwn(CODE, status) ? CODE[status as keyof typeof CODE] : 'unknown'
+}
+
+/** Undefined from managers that are not ours. */
+function readFacts(metadata: Metadata): { code: ErrorCode; facts: FailureFacts } | undefined {
+  const [bytes] = metadata.get(FAILURE_TRAILER)
+  if (!Buffer.isBuffer(bytes)) return undefined
+  let sent: unknown
+  try {
+    sent = JSON.parse(bytes.toString('utf8'))
+  } catch {
+    return undefined
+  }
+  if (typeof sent !== 'object' || sent === null) return undefined
+  const texts = Object.entries(sent).filter((entry): entry is [string, string] => {
+    return typeof entry[1] === 'string'
+  })
+  const { code: rawCode, action, ...rest } = Object.fromEntries(texts)
+  const code = ERROR_CODES.find((known) => known === rawCode)
+  return code === undefined || action === undefined
+    ? undefined
+    : { code, facts: { action, ...rest } }
+}
