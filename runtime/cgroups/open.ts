@@ -8,27 +8,37 @@ import { CgroupV1 } from './cgroup-v1.ts'
 import { CgroupV2 } from './cgroup-v2.ts'
 import { type CgroupHost, readCgroupHost } from './hierarchies.ts'
 
-export interface CreatedCgroup {
-  readonly cgroup: Cgroup
+/** A cgroup that is not there yet: what it will be is known, and can be written down before it is made. */
+export interface PlannedCgroup {
+  readonly paths: CgroupPaths
   /** What a mount of type `cgroup` in the container shows. */
   readonly view: CgroupView
+  /**
+   * Makes it with its limits and device rules.
+   *
+   * @throws invalidArgument, failedPrecondition; nothing is left behind then
+   */
+  create(): Promise<Cgroup>
 }
 
-/**
- * Makes the container's cgroup with its limits and device rules, before any process exists.
- *
- * @throws invalidArgument, failedPrecondition; nothing is left behind then
- */
-export async function createCgroup(containerId: string, linux: LinuxSpec): Promise<CreatedCgroup> {
+/** @throws invalidArgument, failedPrecondition */
+export function planCgroup(containerId: string, linux: LinuxSpec): PlannedCgroup {
   const host = readCgroupHost()
   const paths = resolveCgroupPaths(host, linux.cgroupsPath, containerId)
   const unified = paths[UNIFIED]
   if (host.version === 2 && host.unified !== undefined && unified !== undefined) {
-    const cgroup = await CgroupV2.create(unified, host.unified.mountPoint, linux.resources)
-    return { cgroup, view: { version: 2, hostPath: unified } }
+    const { mountPoint } = host.unified
+    return {
+      paths,
+      view: { version: 2, hostPath: unified },
+      create: () => CgroupV2.create(unified, mountPoint, linux.resources),
+    }
   }
-  const cgroup = await CgroupV1.create(paths, linux.resources)
-  return { cgroup, view: { version: 1, hierarchies: viewHierarchies(host, paths) } }
+  return {
+    paths,
+    view: { version: 1, hierarchies: viewHierarchies(host, paths) },
+    create: () => CgroupV1.create(paths, linux.resources),
+  }
 }
 
 /** @param paths of a Cgroup made before */

@@ -20,9 +20,27 @@ export class ExecutableError extends PlatformError {
 }
 
 export function errorOfInitFailure(failure: InitFailure, plan: Plan, id: string): PlatformError {
-  const operation = plan.operations[failure.opIndex]
+  const execute = plan.operations.find((operation) => operation.op === 'execute')
+  return errorOf(failure, execute?.argv ?? [], id, plan.operations[failure.opIndex])
+}
+
+/** A failure after `start`, whose plan is not at hand any more: hooks, the filter, the execution itself. */
+export function errorOfStartFailure(
+  failure: InitFailure,
+  args: readonly string[],
+  id: string,
+): PlatformError {
+  return errorOf(failure, args, id, undefined)
+}
+
+function errorOf(
+  failure: InitFailure,
+  args: readonly string[],
+  id: string,
+  operation: Operation | undefined,
+): PlatformError {
   if (failure.step === 'find executable' || failure.step === 'execve') {
-    return executableError(failure, plan)
+    return executableError(failure, args[0] ?? '')
   }
   if (failure.step === 'hook exit' || failure.step === 'hook timeout') return hookError(failure, id)
   return new PlatformError(codeOfErrno(failure.errno), {
@@ -36,13 +54,11 @@ export function errorOfInitFailure(failure: InitFailure, plan: Plan, id: string)
 }
 
 /** The words after `exec:` are those of runc: dockerd reads them to choose its exit code. */
-function executableError(failure: InitFailure, plan: Plan): ExecutableError {
-  const execute = plan.operations.find((operation) => operation.op === 'execute')
-  const name = JSON.stringify(execute?.argv[0] ?? '')
-  const byPath = execute?.argv[0]?.includes('/') === true
+function executableError(failure: InitFailure, program: string): ExecutableError {
+  const name = JSON.stringify(program)
   if (failure.errno === 'ENOENT' && failure.step === 'find executable') {
-    const reason = byPath
-      ? `stat ${execute.argv[0] ?? ''}: no such file or directory`
+    const reason = program.includes('/')
+      ? `stat ${program}: no such file or directory`
       : 'executable file not found in $PATH'
     return new ExecutableError(EXIT_NOT_FOUND, `exec: ${name}: ${reason}`)
   }

@@ -49,16 +49,20 @@ export class InitProcess implements Disposable {
   #pid: number
   #pidfd: number
   #open = true
+  /** While the fork is not adopted, an orphan reaper (the shim's) must not take it for nobody's. */
+  #holdsOrphans: boolean
 
-  private constructor(control: number, pid: number, pidfd: number) {
+  private constructor(control: number, pid: number, pidfd: number, forks: boolean) {
     this.#control = control
     this.#pid = pid
     this.#pidfd = pidfd
+    this.#holdsOrphans = forks
   }
 
   static spawn(plan: Plan, options: InitOptions): InitProcess {
     const opened: number[] = []
     const [parentEnd, childEnd] = native().socketpair()
+    if (plan.forks) native().holdOrphans()
     try {
       const planFd = native().sealedMemfd('plan', encodePlan(plan.operations))
       opened.push(planFd)
@@ -80,8 +84,9 @@ export class InitProcess implements Disposable {
         cloneFlags: plan.cloneFlags,
         ...(options.cgroupFd === undefined ? {} : { cgroupFd: options.cgroupFd }),
       })
-      return new InitProcess(parentEnd, pid, pidfd)
+      return new InitProcess(parentEnd, pid, pidfd, plan.forks)
     } catch (error) {
+      if (plan.forks) native().releaseOrphans()
       closeSync(parentEnd)
       throw wrapSystemError(error, { action: 'start berth-init' })
     } finally {
@@ -134,6 +139,7 @@ export class InitProcess implements Disposable {
     })
     this.#pidfd = pidfd
     this.#pid = pidOfPidfd(pidfd)
+    this.#releaseOrphans()
   }
 
   /** Kills what was started and reaps it: a failed launch leaves no process. */
@@ -156,6 +162,13 @@ export class InitProcess implements Disposable {
     if (!this.#open) return
     this.#open = false
     closeSync(this.#control)
+    this.#releaseOrphans()
+  }
+
+  #releaseOrphans(): void {
+    if (!this.#holdsOrphans) return
+    this.#holdsOrphans = false
+    native().releaseOrphans()
   }
 }
 

@@ -42,7 +42,10 @@ export async function connectToStart(
       {
         action: 'start container',
         subject: id,
-        found: errno === 'ENOENT' ? 'a container that was started before' : 'a container whose process has ended',
+        found:
+          errno === 'ENOENT'
+            ? 'a container that was started before'
+            : 'a container whose process has ended',
         wanted: 'a created container',
       },
       { cause: error },

@@ -1,6 +1,6 @@
 /** A container's status, derived from the kernel each time. @see runtime-spec v1.3 runtime.md#state */
 import { openCgroup } from '../cgroups/open.ts'
-import type { OciState } from '../index.ts'
+import type { OciState } from '../api.ts'
 import type { ContainerDirectory } from './container-directory.ts'
 import { isAlive } from './init-identity.ts'
 import type { ContainerRecord } from './record.ts'

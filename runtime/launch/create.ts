@@ -1,0 +1,169 @@
+/**
+ * `create`: a bundle becomes a process that has everything but its program. What is made on the way is undone in
+ * reverse when a later step fails.
+ *
+ * @see runtime-spec v1.3 runtime.md#create
+ */
+import { closeSync, realpathSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { PlatformError, wrapSystemError } from '../../proto/errors/platform-error.ts'
+import type { Cgroup } from '../cgroups/cgroup.ts'
+import { planCgroup } from '../cgroups/open.ts'
+import type { CreateOptions, LaunchedProcess, ProcessStdio } from '../api.ts'
+import type { Plan } from '../plan/plan.ts'
+import { planCreate } from '../plan/plan-create.ts'
+import { readDocument } from '../spec/bundle.ts'
+import { parseSpec } from '../spec/parse.ts'
+import { NAMESPACE_FLAGS, type ProcessSpec, type Spec } from '../spec/types.ts'
+import { refuseUnsupported } from '../spec/unsupported.ts'
+import { ContainerDirectory } from '../state/container-directory.ts'
+import { identifyProcess } from '../state/init-identity.ts'
+import type { ContainerRecord } from '../state/record.ts'
+import { type DrivenInit, driveInit } from './drive-init.ts'
+import { writeIdMaps } from './id-maps.ts'
+import { InitProcess } from './init-process.ts'
+import { writePidFile } from './pid-file.ts'
+import { listenForStart } from './start-socket.ts'
+
+export async function create(options: CreateOptions): Promise<LaunchedProcess> {
+  const { bundle, id } = options
+  const config = readDocument(resolve(bundle, 'config.json'), 'config.json')
+  const { value: spec } = parseSpec(config)
+  refuseUnsupported(spec)
+  checkStdio(options.stdio, spec.process)
+  const rootfs = findRootfs(bundle, spec)
+  const plannedCgroup = planCgroup(id, spec.linux)
+  const plan = planCreate(spec, rootfs, {
+    containerId: id,
+    bundle,
+    cgroup: plannedCgroup.view,
+    noPivot: options.noPivot,
+    noNewKeyring: options.noNewKeyring,
+  })
+
+  const directory = ContainerDirectory.create(options)
+  using _lock = await directory.lock()
+  let cgroup: Cgroup | undefined
+  try {
+    const record: ContainerRecord = {
+      id,
+      ociVersion: spec.ociVersion,
+      bundle,
+      rootfs,
+      created: new Date().toISOString(),
+      annotations: spec.annotations,
+      cgroupPaths: plannedCgroup.paths,
+    }
+    // Before the cgroups exist: whatever happens, `delete` knows what to remove.
+    directory.writeConfig(config)
+    directory.writeRecord(record)
+    cgroup = await plannedCgroup.create()
+    return await launch(options, spec, plan, directory, record, cgroup)
+  } catch (error) {
+    await cgroup?.destroy()
+    directory.remove()
+    throw error
+  }
+}
+
+async function launch(
+  options: CreateOptions,
+  spec: Spec,
+  plan: Plan,
+  directory: ContainerDirectory,
+  record: ContainerRecord,
+  cgroup: Cgroup,
+): Promise<LaunchedProcess> {
+  const startSocket = listenForStart(directory.path)
+  let init: InitProcess
+  try {
+    init = InitProcess.spawn(plan, {
+      stdio: initStdio(options.stdio),
+      preserveFds: options.preserveFds ?? [],
+      descriptors: [startSocket],
+    })
+  } finally {
+    closeSync(startSocket)
+  }
+  using channel = init
+  try {
+    const driven = await driveInit(channel, plan, options.id, {
+      setup: (pid) => {
+        cgroup.addProcess(pid)
+        if ((plan.cloneFlags & NAMESPACE_FLAGS.user) !== 0) writeIdMaps(pid, spec.linux)
+      },
+      idMap: (pid) => {
+        writeIdMaps(pid, spec.linux)
+      },
+    })
+    requireReady(driven, options.id)
+    directory.writeRecord({ ...record, init: identifyProcess(channel.pid) })
+    if (options.pidFile !== undefined) writePidFile(options.pidFile, channel.pid)
+    return {
+      pid: channel.pid,
+      pidfd: channel.pidfd,
+      ...(driven.consoleFd === undefined ? {} : { consoleFd: driven.consoleFd }),
+    }
+  } catch (error) {
+    await channel.kill()
+    throw error
+  }
+}
+
+/** Init that ends without a word was killed from outside: the memory limit, or somebody's signal. */
+function requireReady(driven: DrivenInit, id: string): void {
+  if (driven.outcome === 'ready') return
+  if (driven.consoleFd !== undefined) closeSync(driven.consoleFd)
+  throw new PlatformError('failedPrecondition', {
+    action: 'create container',
+    subject: id,
+    found: 'berth-init killed before it was ready',
+    wanted: 'a process that waits to be started',
+    hint: 'a memory limit below what the set-up needs kills it; see the kernel log',
+  })
+}
+
+/** The descriptors of a process with a terminal come from the terminal. */
+export function initStdio(stdio: ProcessStdio): readonly [number, number, number] {
+  switch (stdio.kind) {
+    case 'descriptors':
+      return [stdio.stdin, stdio.stdout, stdio.stderr]
+    case 'terminal':
+      return [-1, -1, -1]
+  }
+}
+
+/** A terminal is asked for by config.json and received by the caller: both or none. */
+export function checkStdio(stdio: ProcessStdio, process: ProcessSpec): void {
+  if (process.terminal === (stdio.kind === 'terminal')) return
+  throw new PlatformError('invalidArgument', {
+    action: 'create container process',
+    step: '/process/terminal',
+    found: process.terminal
+      ? 'true, and nobody to receive the terminal'
+      : 'false, and somebody who waits for a terminal',
+    wanted: process.terminal ? 'a console socket, or false' : 'true, or no console socket',
+  })
+}
+
+function findRootfs(bundle: string, spec: Spec): string {
+  const path = resolve(bundle, spec.root.path)
+  try {
+    const rootfs = realpathSync(path)
+    if (statSync(rootfs).isDirectory()) return rootfs
+  } catch (error) {
+    throw wrapSystemError(error, {
+      action: 'find the root file system',
+      step: '/root/path',
+      path,
+      hint: 'the bundle needs a directory with the files of the container',
+    })
+  }
+  throw new PlatformError('invalidArgument', {
+    action: 'find the root file system',
+    step: '/root/path',
+    path,
+    found: 'something that is no directory',
+    wanted: 'a directory',
+  })
+}
