@@ -11,8 +11,14 @@ import { runOk } from './process.ts'
 /**
  * One line per file, sorted by path: path (latin1 of its bytes), type, mode, owner, size, modification
  * time in ns, device number, symlink target, digest of the content, hardlink group, extended attributes.
+ *
+ * @param unpackedAfterMs a directory changed after this time got its time by the unpacking (a layer that
+ *   holds a file but not the directory above it does not say its time); those times compare as equal
  */
-export async function treeLines(root: string): Promise<readonly string[]> {
+export async function treeLines(
+  root: string,
+  unpackedAfterMs = Infinity,
+): Promise<readonly string[]> {
   const attributes = await extendedAttributes(root)
   const firstOfInode = new Map<string, string>()
   const lines: string[] = []
@@ -20,11 +26,12 @@ export async function treeLines(root: string): Promise<readonly string[]> {
     const absolute = Buffer.from(`${root}/${path}`, 'latin1')
     const info = lstatSync(absolute, { bigint: true })
     const kind = kindOf(info)
+    const isUnpackTime = kind === 'directory' && info.mtimeMs > unpackedAfterMs
     const facts = [
       kind,
       (info.mode & 0o7777n).toString(8).padStart(4, '0'),
       `${String(info.uid)}:${String(info.gid)}`,
-      `mtime=${String(info.mtimeNs)}`,
+      `mtime=${isUnpackTime ? 'unpacked' : String(info.mtimeNs)}`,
     ]
     if (kind === 'file') facts.push(`size=${String(info.size)}`, `sha256=${await digest(absolute)}`)
     if (kind === 'symlink') facts.push(`target=${readlinkSync(absolute, 'latin1')}`)
