@@ -93,7 +93,7 @@ class FilterParser {
     return this.#text.slice(start, this.#position)
   }
 
-  /** A bare value may be empty. `/` and `|` quote only patterns, where nothing else needs escaping. */
+  /** `/` and `|` quote only patterns, where then nothing else needs escaping. An empty value is `""`. */
   #value(isPattern: boolean): string {
     const quote = this.#text[this.#position]
     if (quote === '"') return this.#quoted('"')
@@ -103,6 +103,7 @@ class FilterParser {
       if (BARE_VALUE_END.test(this.#text[this.#position] ?? '')) break
       this.#position += 1
     }
+    if (this.#position === start) this.#fail('a value')
     return this.#text.slice(start, this.#position)
   }
 
