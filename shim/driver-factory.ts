@@ -1,18 +1,25 @@
 /** Chooses what makes a container: our runtime in this process, or the program that the options name. */
-import { dirname } from 'node:path'
 import { runtimeRootOf, type ShimIdentity } from './bootstrap/identity.ts'
-import { shimSocketAddress } from './bootstrap/socket-address.ts'
 import { findProgram } from './drivers/find-program.ts'
 import { PlatformError } from '../proto/errors/platform-error.ts'
 import type { RuntimeDriver } from './runtime-driver.ts'
 import type { RuntimeOptions } from './runtime-options.ts'
 
+export interface OpenDriverOptions {
+  readonly identity: ShimIdentity
+  readonly bundle: string
+  readonly options: RuntimeOptions
+  /** A short directory that is only ours. */
+  readonly socketDirectory: string
+}
+
 /** Either is loaded when the first container needs it: a shim pays for one of them only. */
-export async function openDriver(
-  identity: ShimIdentity,
-  bundle: string,
-  options: RuntimeOptions,
-): Promise<RuntimeDriver> {
+export async function openDriver({
+  identity,
+  bundle,
+  options,
+  socketDirectory,
+}: OpenDriverOptions): Promise<RuntimeDriver> {
   if (options.binaryName === '') {
     const facts = { action: 'open the runtime', found: 'no BinaryName', wanted: 'one' }
     throw new PlatformError('unimplemented', facts)
@@ -22,7 +29,7 @@ export async function openDriver(
     program: findProgram(options.binaryName),
     root: runtimeRootOf(identity, 'oci', options.root),
     bundle,
-    socketDirectory: dirname(shimSocketAddress(identity, identity.id).path),
+    socketDirectory,
     systemdCgroup: options.systemdCgroup,
     noPivotRoot: options.noPivotRoot,
     noNewKeyring: options.noNewKeyring,

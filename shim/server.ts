@@ -1,12 +1,12 @@
 /** The long-running shim: everything is put together here, and taken apart in reverse. */
 import { readlinkSync, unlinkSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { native } from '../native/binding.ts'
 import { PlatformError, errnoOf } from '../proto/errors/platform-error.ts'
 import { TtrpcServer } from '../proto/ttrpc/server.ts'
 import type { ShimIdentity } from './bootstrap/identity.ts'
-import { LISTEN_FD } from './bootstrap/start.ts'
+import { LISTEN_FD } from './bootstrap/launch-contract.ts'
 import { ContainerTable } from './container-table.ts'
 import { openDriver } from './driver-factory.ts'
 import { EventForwarder } from './event-forwarder.ts'
@@ -23,7 +23,7 @@ const LAST_EVENTS_TIMEOUT_MS = 3000
  * Serves the task service until the daemon wants the shim gone.
  *
  * @param bundle the working directory, a bundle of the group's first container
- * @param socketPath removed at the end; empty when the caller keeps it
+ * @param socketPath where it listens; removed at the end
  */
 export async function serve(
   identity: ShimIdentity,
@@ -55,7 +55,8 @@ export async function serve(
     containers,
     events,
     log,
-    openDriver: (directory, options) => openDriver(identity, directory, options),
+    openDriver: (directory, options) =>
+      openDriver({ identity, bundle: directory, options, socketDirectory: dirname(socketPath) }),
     onShutdown: () => {
       shutdown.request()
     },
@@ -66,7 +67,7 @@ export async function serve(
 
   await shutdown.requested
   listener.close()
-  if (socketPath !== '') removeSocket(socketPath)
+  removeSocket(socketPath)
   await server.close()
   await events.stop(LAST_EVENTS_TIMEOUT_MS)
   await forwarder?.[Symbol.asyncDispose]()

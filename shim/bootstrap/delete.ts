@@ -37,7 +37,8 @@ export async function deleteContainer(
   const options = loadRuntimeOptions(bundle)
   let record = readExitRecord(bundle, '')
   if (options !== undefined) {
-    const driver = await openDriver(identity, bundle, options)
+    const socketDirectory = join(identity.stateDirectory, 's')
+    const driver = await openDriver({ identity, bundle, options, socketDirectory })
     record ??= await endContainer(driver, identity.id, bundle)
     await driver.delete(identity.id, { force: true })
   }

@@ -15,12 +15,10 @@ import { PlatformError, errnoOf, wrapSystemError } from '../../proto/errors/plat
 import { writeFileAtomically } from '../atomic-file.ts'
 import { groupOf } from './grouping.ts'
 import type { ShimIdentity } from './identity.ts'
+import { LISTEN_FD, PROGRAM_NAME, SERVER_ENGINE_ENV } from './launch-contract.ts'
 import { shimSocketAddress, type SocketAddress } from './socket-address.ts'
 import { readStartOptions } from './stdin-parameters.ts'
 
-export const PROGRAM_NAME = 'containerd-shim-berth-v2'
-/** The descriptor at which the server finds its listening socket. */
-export const LISTEN_FD = 3
 const DEV_NULL = -1
 
 /** Passed on to the server; everything else of the daemon's environment stays outside. */
@@ -106,6 +104,13 @@ function spawnServer(
   socket: SocketAddress,
   env: Readonly<Record<string, string | undefined>>,
 ): number {
+  const passedOn = KEPT_VARIABLES.flatMap((name) => {
+    const value = env[name]
+    return value === undefined ? [] : [`${name}=${value}`]
+  })
+  const fds = [DEV_NULL, DEV_NULL, DEV_NULL]
+  // Where the contract says.
+  fds[LISTEN_FD] = listenFd
   const argv = [PROGRAM_NAME, '-namespace', namespace, '-id', id, '-address', address]
   argv.push('-publish-binary', publishBinary, '-socket', socket.path)
   if (isDebug) argv.push('-debug')
@@ -113,11 +118,8 @@ function spawnServer(
     const { pid, pidfd } = native().spawn({
       executable: process.execPath,
       argv,
-      env: KEPT_VARIABLES.flatMap((name) => {
-        const value = env[name]
-        return value === undefined ? [] : [`${name}=${value}`]
-      }),
-      fds: [DEV_NULL, DEV_NULL, DEV_NULL, listenFd],
+      env: [...passedOn, ...SERVER_ENGINE_ENV],
+      fds,
       cwd: bundle,
       newSession: true,
     })
