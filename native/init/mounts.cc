@@ -9,7 +9,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -23,17 +22,11 @@ namespace {
 [[noreturn]] void fail_with_log(Step step, int fs_fd, const char* type) {
   const int error = errno;
   char text[512];
-  int used = std::snprintf(text, sizeof text, "%s", type);
-  char line[256];
-  ssize_t size;
-  while ((size = read(fs_fd, line, sizeof line - 1)) > 0 && used > 0 &&
-         static_cast<std::size_t>(used) < sizeof text) {
-    line[size] = 0;
-    // "e message": the first letter is the level.
-    const char* message = size > 2 && line[1] == ' ' ? line + 2 : line;
-    used += std::snprintf(text + used, sizeof text - static_cast<std::size_t>(used), ": %s", message);
-  }
-  fail(step, error, text);
+  // One line per read, "e message": the first letter is the level.
+  const ssize_t size = read(fs_fd, text, sizeof text - 1);
+  if (size < 3) fail(step, error, type);
+  text[text[size - 1] == '\n' ? size - 1 : size] = 0;
+  fail(step, error, text + 2);
 }
 
 void configure(int fs_fd, const char* type, const char* option) {

@@ -14,7 +14,7 @@ import type { Plan } from '../plan/plan.ts'
 import { planCreate } from '../plan/plan-create.ts'
 import { readDocument } from '../spec/bundle.ts'
 import { parseSpec } from '../spec/parse.ts'
-import { NAMESPACE_FLAGS, type ProcessSpec, type Spec } from '../spec/types.ts'
+import type { ProcessSpec, Spec } from '../spec/types.ts'
 import { refuseUnsupported } from '../spec/unsupported.ts'
 import { ContainerDirectory } from '../state/container-directory.ts'
 import { identifyProcess } from '../state/init-identity.ts'
@@ -90,7 +90,6 @@ async function launch(
     const driven = await driveInit(channel, plan, options.id, {
       setup: (pid) => {
         cgroup.addProcess(pid)
-        if ((plan.cloneFlags & NAMESPACE_FLAGS.user) !== 0) writeIdMaps(pid, spec.linux)
       },
       idMap: (pid) => {
         writeIdMaps(pid, spec.linux)

@@ -1,8 +1,8 @@
 /**
  * Namespaces of the Spec → how init is cloned and what it does first.
  *
- * When every namespace is new, clone3 makes them all and init starts inside. When one is joined by path, the
- * order matters (a user namespace first, so that the others belong to it), so init does it step by step; and
+ * When all are plain new ones, clone3 makes them and init starts inside. When one is joined by path, the order
+ * matters (a user namespace first, so that the others belong to it), so init does it step by step; and
  * since a process never changes its own pid namespace, it then forks.
  *
  * @see runtime-spec v1.3 config-linux.md#namespaces
@@ -37,13 +37,19 @@ const JOIN_ORDER: readonly NamespaceType[] = [
 /** Those a process gets only by forking after it asked for them. */
 const NEEDS_FORK: ReadonlySet<NamespaceType> = new Set(['pid', 'time'])
 
+/**
+ * Time: its offsets are written before a process enters it. User: before its id maps are written init has no
+ * mapped id, and its execve would take every capability away.
+ */
+const STEPWISE_ONLY: ReadonlySet<NamespaceType> = new Set(['time', 'user'])
+
 export function planNamespaces(spec: Spec, firstDescriptor: number): NamespacePlan {
   const { namespaces } = spec.linux
   const joined = JOIN_ORDER.flatMap((type) =>
     namespaces.filter((namespace) => namespace.type === type && namespace.path !== undefined),
   )
   const created = namespaces.filter(({ path }) => path === undefined).map(({ type }) => type)
-  const stepwise = joined.length > 0 || created.includes('time')
+  const stepwise = joined.length > 0 || created.some((type) => STEPWISE_ONLY.has(type))
   return stepwise ? planStepwise(spec, joined, created, firstDescriptor) : planDirect(created)
 }
 
@@ -55,7 +61,6 @@ function planDirect(created: readonly NamespaceType[]): NamespacePlan {
     forks: false,
     operations: [
       { op: 'awaitParent', point: SYNC_POINTS.setup },
-      ...(created.includes('user') ? [{ op: 'becomeNamespaceRoot' } as const] : []),
       ...(created.includes('cgroup')
         ? [{ op: 'unshareNamespaces', flags: NAMESPACE_FLAGS.cgroup } as const]
         : []),
