@@ -8,6 +8,7 @@ import type { ImageStore } from './metadata/image-store.ts'
 import type { NamespaceStore } from './metadata/namespace-store.ts'
 import type { MetadataStore } from './metadata/store.ts'
 import type { ServerIdentity } from './services/introspection/server-identity.ts'
+import type { ShimManager } from './shims/shim-manager.ts'
 import type { Snapshotter } from './snapshots/snapshotter.ts'
 import type { LayerUnpacker } from './unpack/layer-unpacker.ts'
 
@@ -25,6 +26,7 @@ export interface ManagerContext {
   readonly unpacker: LayerUnpacker
   readonly collections: CollectionScheduler
   readonly identity: ServerIdentity
+  readonly shims: ShimManager
   /** Fires when the manager begins to stop. */
   readonly stopping: AbortSignal
 }

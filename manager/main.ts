@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { native } from '../native/binding.ts'
 import { PlatformError } from '../proto/errors/platform-error.ts'
-import type { ManagerConfig } from './config/config.ts'
+import { ttrpcAddress, type ManagerConfig } from './config/config.ts'
 import { parseInvocation, USAGE } from './config/flags.ts'
 import { RootLock } from './config/root-lock.ts'
 import { ContentStore } from './content/content-store.ts'
@@ -19,9 +19,11 @@ import { NamespaceStore, type NamespaceTenant } from './metadata/namespace-store
 import { MetadataStore } from './metadata/store.ts'
 import { createServices } from './services/index.ts'
 import { openServerIdentity } from './services/introspection/server-identity.ts'
+import { openShims } from './shims/open-shims.ts'
 import { collectableSnapshots } from './snapshots/collectable.ts'
 import { openOverlayfs } from './snapshots/open-overlayfs.ts'
 import { snapshotBucket } from './snapshots/snapshot-record.ts'
+import { EventEndpoint } from './ttrpc/event-endpoint.ts'
 import { LayerUnpacker } from './unpack/layer-unpacker.ts'
 import { VERSION } from './version.ts'
 
@@ -74,9 +76,18 @@ async function serve(config: ManagerConfig): Promise<void> {
   store.onCommit((summary) => {
     collections.observe(summary)
   })
+  await using shims = openShims({ config, containers, events, log })
+  await using _events = await EventEndpoint.listen({
+    path: ttrpcAddress(config),
+    receive: (envelope, sequence) => {
+      shims.receive(envelope, sequence)
+    },
+    log,
+  })
+  await shims.recover()
   const context: ManagerContext = {
     ...{ config, log, store, events, content, images, containers, namespaces },
-    ...{ snapshotters, unpacker, collections, identity, stopping },
+    ...{ snapshotters, unpacker, collections, identity, shims, stopping },
   }
   await using server = await GrpcServer.listen({
     address: config.address,

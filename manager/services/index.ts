@@ -7,6 +7,7 @@ import { IntrospectionDefinition } from '../../proto/generated/containerd/servic
 import { LeasesDefinition } from '../../proto/generated/containerd/services/leases/v1/leases.ts'
 import { NamespacesDefinition } from '../../proto/generated/containerd/services/namespaces/v1/namespace.ts'
 import { SnapshotsDefinition } from '../../proto/generated/containerd/services/snapshots/v1/snapshots.ts'
+import { TasksDefinition } from '../../proto/generated/containerd/services/tasks/v1/tasks.ts'
 import { VersionDefinition } from '../../proto/generated/containerd/services/version/v1/version.ts'
 import { HealthDefinition } from '../../proto/generated/grpc/health/v1/health.ts'
 import type { ManagerContext } from '../context.ts'
@@ -22,6 +23,7 @@ import { IntrospectionService } from './introspection/service.ts'
 import { LeasesService } from './leases/service.ts'
 import { NamespacesService } from './namespaces/service.ts'
 import { SnapshotsService } from './snapshots/service.ts'
+import { TasksService } from './tasks/service.ts'
 import { VersionService } from './version/service.ts'
 
 type ServiceFactory = (context: ManagerContext) => ServiceImplementation
@@ -46,9 +48,12 @@ const FACTORIES: readonly ServiceFactory[] = [
   },
   ({ containers }) => implementService(ContainersDefinition, new ContainersService(containers)),
   ({ events }) => implementService(EventsDefinition, new EventsService(events)),
+  ({ shims, log }) => implementService(TasksDefinition, new TasksService(shims, log)),
   ({ snapshotters }) => implementService(SnapshotsDefinition, new SnapshotsService(snapshotters)),
   ({ content, unpacker }) =>
-    implementService(DiffDefinition, new DiffService(content, unpacker), { unimplemented: ['diff'] }),
+    implementService(DiffDefinition, new DiffService(content, unpacker), {
+      unimplemented: ['diff'],
+    }),
 ]
 
 export function createServices(context: ManagerContext): readonly ServiceImplementation[] {

@@ -59,15 +59,19 @@ export class ShimManager {
   readonly #ends = new Map<Task, Promise<unknown>>()
   #isClosed = false
 
-  private constructor(options: ShimManagerOptions) {
+  constructor(options: ShimManagerOptions) {
     this.#options = options
   }
 
-  /** Finds the shims of an earlier manager. Events may be received before this is done. */
-  static async open(options: ShimManagerOptions): Promise<ShimManager> {
-    const manager = new ShimManager(options)
-    await manager.#recover()
-    return manager
+  /** Finds the shims of an earlier manager. Their events are to be received before, or they wait. */
+  async recover(): Promise<void> {
+    const bundles = [...(await Bundle.list(this.#options.roots))]
+    const workers = Array.from({ length: RECOVERY_CONCURRENCY }, async () => {
+      for (let bundle = bundles.pop(); bundle !== undefined; bundle = bundles.pop()) {
+        await this.#recoverBundle(bundle)
+      }
+    })
+    await Promise.all(workers)
   }
 
   /**
@@ -291,16 +295,6 @@ export class ShimManager {
       await shim?.[Symbol.asyncDispose]()
     })
     await Promise.all(closing)
-  }
-
-  async #recover(): Promise<void> {
-    const bundles = [...(await Bundle.list(this.#options.roots))]
-    const workers = Array.from({ length: RECOVERY_CONCURRENCY }, async () => {
-      for (let bundle = bundles.pop(); bundle !== undefined; bundle = bundles.pop()) {
-        await this.#recoverBundle(bundle)
-      }
-    })
-    await Promise.all(workers)
   }
 
   /** One broken bundle must not keep the others from being served. */

@@ -3,7 +3,9 @@
  * @see containerd-behaviour.md §a, §i (Events)
  */
 import { chmodSync, unlinkSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
+import { mkdir } from 'node:fs/promises'
+import { connect, createServer, type Server } from 'node:net'
+import { dirname } from 'node:path'
 import {
   EventsDefinition,
   type ForwardRequest,
@@ -52,6 +54,16 @@ export class EventEndpoint {
     const listener = createServer((socket) => {
       rpc.serveSocket(socket)
     })
+    await mkdir(dirname(path), { recursive: true, mode: 0o711 })
+    if (await answers(path)) {
+      throw new PlatformError('alreadyExists', {
+        action: 'listen',
+        path,
+        found: 'another process that serves this socket',
+        wanted: 'a free path',
+        hint: 'stop it, or choose another --address',
+      })
+    }
     removeSocket(path)
     // Born with its final mode, so that there is no moment in which somebody else could connect.
     const previousUmask = process.umask(0o777 & ~SOCKET_MODE)
@@ -107,6 +119,19 @@ async function forward(
 
 function parseSequence(text: string | undefined): bigint | undefined {
   return text !== undefined && /^[0-9]{1,19}$/.test(text) ? BigInt(text) : undefined
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ path })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => {
+      resolve(false)
+    })
+  })
 }
 
 function removeSocket(path: string): void {
