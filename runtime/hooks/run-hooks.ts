@@ -6,6 +6,7 @@
  */
 import { PlatformError } from '../../proto/errors/platform-error.ts'
 import type { HookKind, HookSpec } from '../spec/types.ts'
+import type { ContainerRecord } from '../state/record.ts'
 import { warn } from '../warnings.ts'
 import { runHook } from './run-hook.ts'
 
@@ -23,6 +24,14 @@ export interface HookState {
   readonly pid: number
   readonly bundle: string
   readonly annotations: Readonly<Record<string, string>>
+}
+
+export function hookState(
+  { ociVersion, id, bundle, annotations }: ContainerRecord,
+  status: HookState['status'],
+  pid: number,
+): HookState {
+  return { ociVersion, id, status, pid, bundle, annotations }
 }
 
 /** In order, up to the first failure. @throws its error */

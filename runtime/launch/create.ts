@@ -9,9 +9,11 @@ import { resolve } from 'node:path'
 import { PlatformError, wrapSystemError } from '../../proto/errors/platform-error.ts'
 import type { Cgroup } from '../cgroups/cgroup.ts'
 import { planCgroup } from '../cgroups/open.ts'
+import { hookState, runBlockingHooks } from '../hooks/run-hooks.ts'
 import type { CreateOptions, LaunchedProcess, ProcessStdio } from '../api.ts'
 import type { Plan } from '../plan/plan.ts'
 import { planCreate } from '../plan/plan-create.ts'
+import { compileSeccompFilter } from '../seccomp/filter.ts'
 import { readDocument } from '../spec/bundle.ts'
 import { parseSpec } from '../spec/parse.ts'
 import type { ProcessSpec, Spec } from '../spec/types.ts'
@@ -19,6 +21,7 @@ import { refuseUnsupported } from '../spec/unsupported.ts'
 import { ContainerDirectory } from '../state/container-directory.ts'
 import { identifyProcess } from '../state/init-identity.ts'
 import type { ContainerRecord } from '../state/record.ts'
+import { warn } from '../warnings.ts'
 import { type DrivenInit, driveInit } from './drive-init.ts'
 import { writeIdMaps } from './id-maps.ts'
 import { InitProcess } from './init-process.ts'
@@ -28,7 +31,8 @@ import { listenForStart } from './start-socket.ts'
 export async function create(options: CreateOptions): Promise<LaunchedProcess> {
   const { bundle, id } = options
   const config = readDocument(resolve(bundle, 'config.json'), 'config.json')
-  const { value: spec } = parseSpec(config)
+  const { value: spec, warnings } = parseSpec(config)
+  for (const warning of warnings) warn(warning)
   refuseUnsupported(spec)
   checkStdio(options.stdio, spec.process)
   const rootfs = findRootfs(bundle, spec)
@@ -37,6 +41,8 @@ export async function create(options: CreateOptions): Promise<LaunchedProcess> {
     containerId: id,
     bundle,
     cgroup: plannedCgroup.view,
+    seccomp:
+      spec.linux.seccomp === undefined ? undefined : compileSeccompFilter(spec.linux.seccomp),
     noPivot: options.noPivot,
     noNewKeyring: options.noNewKeyring,
   })
@@ -94,6 +100,7 @@ async function launch(
       idMap: (pid) => {
         writeIdMaps(pid, spec.linux)
       },
+      createRuntime: (pid) => runCreationHooks(spec, record, pid),
     })
     requireReady(driven, options.id)
     directory.writeRecord({ ...record, init: identifyProcess(channel.pid) })
@@ -107,6 +114,13 @@ async function launch(
     await channel.kill()
     throw error
   }
+}
+
+/** @see runtime-spec v1.3 config.md#prestart, config.md#createruntime-hooks */
+async function runCreationHooks(spec: Spec, record: ContainerRecord, pid: number): Promise<void> {
+  const state = hookState(record, 'creating', pid)
+  await runBlockingHooks('prestart', spec.hooks.prestart, state)
+  await runBlockingHooks('createRuntime', spec.hooks.createRuntime, state)
 }
 
 /** Init that ends without a word was killed from outside: the memory limit, or somebody's signal. */

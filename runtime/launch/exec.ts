@@ -4,7 +4,10 @@ import { PlatformError } from '../../proto/errors/platform-error.ts'
 import { openCgroup } from '../cgroups/open.ts'
 import type { ExecOptions, LaunchedProcess } from '../api.ts'
 import type { Plan } from '../plan/plan.ts'
+import type { SeccompFilter } from '../plan/plan-input.ts'
 import { planExec } from '../plan/plan-exec.ts'
+import { compileSeccompFilter } from '../seccomp/filter.ts'
+import { parseSpec } from '../spec/parse.ts'
 import { refuseUnsupportedProcess } from '../spec/unsupported.ts'
 import { ContainerDirectory } from '../state/container-directory.ts'
 import { openProcess } from '../state/init-identity.ts'
@@ -25,7 +28,7 @@ export async function exec(options: ExecOptions): Promise<LaunchedProcess> {
   if (status !== 'running' && status !== 'created') {
     throw notRunning(options.id, status)
   }
-  const plan = planFor(options, record)
+  const plan = planFor(options, record, seccompOf(directory))
   const cgroup = openCgroup(record.cgroupPaths)
   using init = InitProcess.spawn(plan, {
     stdio: initStdio(options.stdio),
@@ -46,14 +49,25 @@ export async function exec(options: ExecOptions): Promise<LaunchedProcess> {
   }
 }
 
+/** A process that joins the container is filtered as the container is. */
+function seccompOf(directory: ContainerDirectory): SeccompFilter | undefined {
+  const { seccomp } = parseSpec(directory.readConfig()).value.linux
+  return seccomp === undefined ? undefined : compileSeccompFilter(seccomp)
+}
+
 /** The pidfd keeps init's pid from meaning another process while its namespaces are looked at. */
-function planFor(options: ExecOptions, record: ContainerRecord): Plan {
+function planFor(
+  options: ExecOptions,
+  record: ContainerRecord,
+  seccomp: SeccompFilter | undefined,
+): Plan {
   const initPidfd = record.init === undefined ? undefined : openProcess(record.init)
   if (record.init === undefined || initPidfd === undefined) throw notRunning(options.id, 'stopped')
   try {
     return planExec(options.process, {
       containerId: options.id,
       namespaces: namespacesToJoin(record.init.pid),
+      seccomp,
     })
   } finally {
     closeSync(initPidfd)

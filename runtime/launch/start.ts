@@ -1,6 +1,7 @@
 /** `start`: the program of a created container. @see runtime-spec v1.3 runtime.md#start */
 import { PlatformError } from '../../proto/errors/platform-error.ts'
 import type { ContainerReference } from '../api.ts'
+import { hookState, runTrailingHooks } from '../hooks/run-hooks.ts'
 import { parseSpec } from '../spec/parse.ts'
 import { ContainerDirectory } from '../state/container-directory.ts'
 import { statusOf } from '../state/status.ts'
@@ -21,8 +22,13 @@ export async function start(container: ContainerReference): Promise<void> {
       wanted: 'a created one',
     })
   }
-  const failure = await connectToStart(directory.path, container.id)
-  if (failure === undefined) return
   const { value: spec } = parseSpec(directory.readConfig())
-  throw errorOfStartFailure(failure, spec.process.args, container.id)
+  const failure = await connectToStart(directory.path, container.id)
+  if (failure !== undefined) throw errorOfStartFailure(failure, spec.process.args, container.id)
+  const { poststart } = spec.hooks
+  await runTrailingHooks(
+    'poststart',
+    poststart,
+    hookState(record, 'running', record.init?.pid ?? 0),
+  )
 }
