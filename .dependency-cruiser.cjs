@@ -12,7 +12,7 @@ const MAY_IMPORT = {
   shim: ['^proto/', '^native/', '^runtime/index\\.ts$'],
   manager: ['^proto/', '^native/'],
   conformance: ['^proto/'],
-  bench: [],
+  bench: ['^conformance/(harness|images)/'],
   scripts: ['^proto/', '^conformance/harness/'],
 }
 

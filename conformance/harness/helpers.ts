@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { runOk } from './process.ts'
 import { repositoryDir } from './programs.ts'
 
-export type HelperName = 'report' | 'console' | 'nothing'
+export type HelperName = 'report' | 'console' | 'nothing' | 'stopwatch'
 
 const FLAGS = [
   '-std=c++20',

@@ -182,10 +182,9 @@ describeManager(
         'setpriv',
         '--reuid=1000',
         '--clear-groups',
-        '/things/capable',
-        'grep',
-        'CapEff',
-        '/proc/self/status',
+        'bash',
+        '-c',
+        'exec -a busybox /things/capable grep CapEff /proc/self/status',
       ])
       assert.equal(stdout.trim(), 'CapEff:\t0000000000002400')
     })
