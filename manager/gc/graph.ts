@@ -3,6 +3,8 @@
  * them; a flat node still passes flatness on along `flatEdges` (a snapshot to its parent).
  */
 export interface ReferenceGraph {
+  /** What is there. A label may name anything: what is not there keeps nothing. */
+  readonly nodes: ReadonlySet<NodeKey>
   readonly roots: ReadonlySet<NodeKey>
   readonly flatRoots: ReadonlySet<NodeKey>
   readonly edges: ReadonlyMap<NodeKey, readonly NodeKey[]>
@@ -11,31 +13,35 @@ export interface ReferenceGraph {
 
 export type NodeKey = string & { readonly __brand: 'NodeKey' }
 
-/** Everything that must be kept. An edge may lead to what is not there. */
+/** Everything that must be kept. */
 export function reachable(graph: ReferenceGraph): ReadonlySet<NodeKey> {
-  const full = closure(graph.roots, graph.edges)
-  const flat = closure(graph.flatRoots, graph.flatEdges)
+  const full = closure(graph.nodes, graph.roots, graph.edges)
+  const flat = closure(graph.nodes, graph.flatRoots, graph.flatEdges)
   return new Set([...full, ...flat])
 }
 
 function closure(
+  nodes: ReadonlySet<NodeKey>,
   roots: ReadonlySet<NodeKey>,
   edges: ReadonlyMap<NodeKey, readonly NodeKey[]>,
 ): ReadonlySet<NodeKey> {
-  const black = new Set<NodeKey>(roots)
-  const grey = [...roots]
+  const black = new Set<NodeKey>()
+  const grey: NodeKey[] = []
+  const reach = (node: NodeKey): void => {
+    if (black.has(node) || !nodes.has(node)) return
+    black.add(node)
+    grey.push(node)
+  }
+  for (const root of roots) reach(root)
   for (let node = grey.pop(); node !== undefined; node = grey.pop()) {
-    for (const next of edges.get(node) ?? []) {
-      if (black.has(next)) continue
-      black.add(next)
-      grey.push(next)
-    }
+    for (const next of edges.get(node) ?? []) reach(next)
   }
   return black
 }
 
 /** Builds a graph edge by edge. */
 export class GraphBuilder {
+  readonly nodes = new Set<NodeKey>()
   readonly roots = new Set<NodeKey>()
   readonly flatRoots = new Set<NodeKey>()
   readonly edges = new Map<NodeKey, NodeKey[]>()

@@ -45,6 +45,7 @@ function scanLeases(tx: ReadTransaction, graph: GraphBuilder, timeNs: bigint): v
     if (isExpired(value.labels, timeNs)) continue
     const lease = nodeKey(namespace, { type: 'lease', id })
     liveLeases.add(lease)
+    graph.nodes.add(lease)
     graph.roots.add(lease)
     if (FLAT_LABEL in value.labels) flatLeases.add(lease)
     addLabels(graph, namespace, lease, value.labels)
@@ -70,6 +71,7 @@ function scanImages(tx: ReadTransaction, graph: GraphBuilder, timeNs: bigint): v
   for (const { key, value } of tx.list(imageBucket)) {
     const [namespace = '', id = ''] = key
     const image = nodeKey(namespace, { type: 'image', id })
+    graph.nodes.add(image)
     if (!isExpired(value.labels, timeNs)) graph.roots.add(image)
     graph.edge(image, nodeKey(namespace, { type: 'content', id: value.target.digest }))
     addLabels(graph, namespace, image, value.labels)
@@ -80,6 +82,7 @@ function scanContainers(tx: ReadTransaction, graph: GraphBuilder): void {
   for (const { key, value } of tx.list(containerBucket)) {
     const [namespace = '', id = ''] = key
     const container = nodeKey(namespace, { type: 'container', id })
+    graph.nodes.add(container)
     graph.roots.add(container)
     if (value.snapshotKey !== '') {
       const type: ResourceType = `snapshot/${value.snapshotter}`
@@ -97,12 +100,14 @@ function scanContent(
   for (const { key, value } of tx.list(blobBucket)) {
     const [namespace = '', id = ''] = key
     const blob = nodeKey(namespace, { type: 'content', id })
+    graph.nodes.add(blob)
     if (ROOT_LABEL in value.labels) graph.roots.add(blob)
     addLabels(graph, namespace, blob, value.labels)
   }
   for (const { key, value } of tx.list(ingestBucket)) {
     const [namespace = '', id = ''] = key
     const ingest = nodeKey(namespace, { type: 'ingest', id })
+    graph.nodes.add(ingest)
     const isUnexpired = value.expiresAtNs !== undefined && value.expiresAtNs > timeNs
     if (isUnexpired || hasWriter(namespace, id)) graph.roots.add(ingest)
     if (value.expected !== undefined) {
@@ -116,6 +121,7 @@ function scanSnapshots(graph: GraphBuilder, snapshots: readonly CollectableSnaps
   for (const { namespace, snapshotter, key, parent, labels } of snapshots) {
     const type: ResourceType = `snapshot/${snapshotter}`
     const snapshot = nodeKey(namespace, { type, id: key })
+    graph.nodes.add(snapshot)
     if (ROOT_LABEL in labels) graph.roots.add(snapshot)
     if (parent !== undefined) {
       graph.structuralEdge(snapshot, nodeKey(namespace, { type, id: parent }))
