@@ -9,6 +9,7 @@ import type { NamespaceStore } from './metadata/namespace-store.ts'
 import type { MetadataStore } from './metadata/store.ts'
 import type { ServerIdentity } from './services/introspection/server-identity.ts'
 import type { ShimManager } from './shims/shim-manager.ts'
+import type { StreamRegistry } from './services/streaming/stream-registry.ts'
 import type { Snapshotter } from './snapshots/snapshotter.ts'
 import type { LayerUnpacker } from './unpack/layer-unpacker.ts'
 
@@ -24,6 +25,8 @@ export interface ManagerContext {
   readonly containers: ContainerStore
   readonly snapshotters: readonly Snapshotter[]
   readonly unpacker: LayerUnpacker
+  /** Streams of clients, for transfers to find. */
+  readonly streams: StreamRegistry
   readonly collections: CollectionScheduler
   readonly identity: ServerIdentity
   readonly shims: ShimManager

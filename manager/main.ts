@@ -17,6 +17,7 @@ import { containerBucket, ContainerStore } from './metadata/container-store.ts'
 import { imageBucket, ImageStore } from './metadata/image-store.ts'
 import { NamespaceStore, type NamespaceTenant } from './metadata/namespace-store.ts'
 import { MetadataStore } from './metadata/store.ts'
+import { StreamRegistry } from './services/streaming/stream-registry.ts'
 import { createServices } from './services/index.ts'
 import { openServerIdentity } from './services/introspection/server-identity.ts'
 import { openShims } from './shims/open-shims.ts'
@@ -87,7 +88,15 @@ async function serve(config: ManagerConfig): Promise<void> {
   await shims.recover()
   const context: ManagerContext = {
     ...{ config, log, store, events, content, images, containers, namespaces },
-    ...{ snapshotters, unpacker, collections, identity, shims, stopping },
+    ...{
+      snapshotters,
+      unpacker,
+      streams: new StreamRegistry(),
+      collections,
+      identity,
+      shims,
+      stopping,
+    },
   }
   await using server = await GrpcServer.listen({
     address: config.address,

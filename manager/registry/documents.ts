@@ -143,7 +143,7 @@ export function parseDescriptor(raw: unknown, subject: string): ContentDescripto
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
     throw malformed(
       subject,
-      `the size ${JSON.stringify(size) ?? 'undefined'}`,
+    throw malformed(subject, `a size that is ${typeof size === 'number' ? String(size) : 'no number'}`, 'a whole number from 0')
       'a whole number from 0',
     )
   }

@@ -3,13 +3,12 @@ import type { ContentStore } from '../content/content-store.ts'
 import type { Digest } from '../content/digest.ts'
 import type { Labels } from '../metadata/labels.ts'
 import type { LeaseScope } from '../metadata/lease-store.ts'
-import type { ImageLayer, ImageUnpacker } from '../unpack/image-unpacker.ts'
+import type { ImageUnpacker } from '../unpack/image-unpacker.ts'
 import { Slots } from '../unpack/slots.ts'
 import { BlobFetcher } from './blob-fetcher.ts'
 import {
   DOCKER_INDEX,
   OCI_INDEX,
-  parseImageConfig,
   parseManifest,
   type ContentDescriptor,
   type ImageIndex,
@@ -21,8 +20,8 @@ import { choosePlatform } from './platform.ts'
 import { formatReference } from './reference.ts'
 import type { FetchedManifest, RegistryClient } from './registry-client.ts'
 import { storeBytes } from './store-content.ts'
+import { pairLayers, readDiffIds } from './stored-image.ts'
 
-const MAX_CONFIG_BYTES = 8 * 1024 * 1024
 /** At a time, of one image. */
 const PARALLEL_FETCHES = 6
 const MAX_INDEX_DEPTH = 3
@@ -129,7 +128,12 @@ async function fetchImage(
   const unpack = async (): Promise<string | undefined> => {
     await config
     if (unpacker === undefined) return undefined
-    const layers = await describeLayers(options, manifest, fetches)
+    const image = { content, namespace: scope.namespace, name: formatReference(client.reference) }
+    const diffIds = await readDiffIds(image, manifest.config)
+    const layers = pairLayers(manifest, diffIds, image.name).map((layer) => ({
+      ...layer,
+      fetched: fetches.get(layer.digest) ?? config,
+    }))
     return await unpacker.unpack({
       scope,
       configDigest: manifest.config.digest,
@@ -151,31 +155,6 @@ async function fetchImage(
   await Promise.all(all)
   if (stop.signal.aborted) throw stop.signal.reason
   return { configDigest: manifest.config.digest, chainId: await unpacking }
-}
-
-async function describeLayers(
-  { content, scope, client }: PullOptions,
-  manifest: ImageManifest,
-  fetches: ReadonlyMap<Digest, Promise<void>>,
-): Promise<ImageLayer[]> {
-  const subject = formatReference(client.reference)
-  const bytes = await content.readAll(scope.namespace, manifest.config.digest, MAX_CONFIG_BYTES)
-  const { diffIds } = parseImageConfig(bytes, `config of ${subject}`)
-  if (diffIds.length !== manifest.layers.length) {
-    throw new PlatformError('invalidArgument', {
-      action: 'read config of',
-      subject,
-      found: `${String(diffIds.length)} diff_ids`,
-      wanted: `${String(manifest.layers.length)}, one per layer`,
-    })
-  }
-  return manifest.layers.flatMap(({ digest, mediaType }, index) => {
-    const diffId = diffIds[index]
-    const fetched = fetches.get(digest)
-    return diffId === undefined || fetched === undefined
-      ? []
-      : [{ digest, mediaType, diffId, fetched }]
-  })
 }
 
 /** Puts a manifest or index into the content store, with the labels by which the collector keeps its parts. */

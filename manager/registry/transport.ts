@@ -106,7 +106,7 @@ function redirectTarget({ status, headers }: Omit<TransportResponse, 'url'>): st
 }
 
 function parseRedirect(location: string, from: URL): URL {
-  const url = URL.parse(location, from)
+  const url = URL.parse(location, from.href)
   const refused =
     url === null
       ? 'no URL'

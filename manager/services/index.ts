@@ -8,6 +8,8 @@ import { LeasesDefinition } from '../../proto/generated/containerd/services/leas
 import { NamespacesDefinition } from '../../proto/generated/containerd/services/namespaces/v1/namespace.ts'
 import { SnapshotsDefinition } from '../../proto/generated/containerd/services/snapshots/v1/snapshots.ts'
 import { TasksDefinition } from '../../proto/generated/containerd/services/tasks/v1/tasks.ts'
+import { StreamingDefinition } from '../../proto/generated/containerd/services/streaming/v1/streaming.ts'
+import { TransferDefinition } from '../../proto/generated/containerd/services/transfer/v1/transfer.ts'
 import { VersionDefinition } from '../../proto/generated/containerd/services/version/v1/version.ts'
 import { HealthDefinition } from '../../proto/generated/grpc/health/v1/health.ts'
 import type { ManagerContext } from '../context.ts'
@@ -24,6 +26,8 @@ import { LeasesService } from './leases/service.ts'
 import { NamespacesService } from './namespaces/service.ts'
 import { SnapshotsService } from './snapshots/service.ts'
 import { TasksService } from './tasks/service.ts'
+import { StreamingService } from './streaming/service.ts'
+import { TransferService } from './transfer/service.ts'
 import { VersionService } from './version/service.ts'
 
 type ServiceFactory = (context: ManagerContext) => ServiceImplementation
@@ -54,6 +58,8 @@ const FACTORIES: readonly ServiceFactory[] = [
     implementService(DiffDefinition, new DiffService(content, unpacker), {
       unimplemented: ['diff'],
     }),
+  ({ streams }) => implementService(StreamingDefinition, new StreamingService(streams)),
+  (context) => implementService(TransferDefinition, new TransferService(context)),
 ]
 
 export function createServices(context: ManagerContext): readonly ServiceImplementation[] {

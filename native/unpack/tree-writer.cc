@@ -22,9 +22,10 @@ struct DirCloser {
   void operator()(DIR* dir) const { ::closedir(dir); }
 };
 
-// An image that could set these would decide what overlayfs shows of other layers (S-89).
-bool IsOverlayXattr(std::string_view name) {
-  return name.starts_with("trusted.overlay.") || name.starts_with("user.overlay.");
+// Not an image's to set: with overlayfs' own attributes it would decide what is shown of other layers (S-89). containerd leaves
+// out the whole trusted namespace, so we do.
+bool IsForbiddenXattr(std::string_view name) {
+  return name.starts_with("trusted.") || name.starts_with("user.overlay.");
 }
 
 // Reads the names in a directory; a descriptor of its own, because readdir moves the offset.
@@ -221,7 +222,7 @@ Outcome TreeWriter::SetMetadata(const Entry& entry, int fd) {
   // SAFETY (all below): needs CAP_CHOWN, CAP_FOWNER, CAP_SETFCAP; acts on an inode we hold open and made or found as a directory.
   if (::fchown(fd, entry.uid, entry.gid) != 0) return SystemFailure("set owner");
   for (const auto& [name, value] : entry.xattrs) {
-    if (IsOverlayXattr(name)) {
+    if (IsForbiddenXattr(name)) {
       statistics_.skipped_xattrs++;
       continue;
     }
@@ -247,7 +248,7 @@ Outcome TreeWriter::SetMetadataByName(const Entry& entry, int parent_fd) {
   if (!entry.xattrs.empty()) {
     if (::fchdir(parent_fd) != 0) return SystemFailure("enter directory");
     for (const auto& [key, value] : entry.xattrs) {
-      if (IsOverlayXattr(key)) {
+      if (IsForbiddenXattr(key)) {
         statistics_.skipped_xattrs++;
         continue;
       }

@@ -45,7 +45,7 @@ class DataSource {
 
 struct WriteStatistics {
   std::uint64_t written_bytes = 0;
-  // Extended attributes the file system does not support, and overlayfs' own, which an image has no business with.
+  // Extended attributes that the file system does not support, or that are not an image's to set.
   std::uint64_t skipped_xattrs = 0;
 };
 
