@@ -143,7 +143,7 @@ export function parseDescriptor(raw: unknown, subject: string): ContentDescripto
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
     throw malformed(
       subject,
-    throw malformed(subject, `a size that is ${typeof size === 'number' ? String(size) : 'no number'}`, 'a whole number from 0')
+      `a size that is ${typeof size === 'number' ? String(size) : 'no number'}`,
       'a whole number from 0',
     )
   }
