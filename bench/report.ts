@@ -57,8 +57,8 @@ export function machineLine(): string {
 
 function cgroups(): string {
   const mounts = readFileSync('/proc/self/mounts', 'utf8')
-  const v1 = / cgroup /.test(mounts)
-  const v2 = / cgroup2 /.test(mounts)
+  const v1 = mounts.includes(' cgroup ')
+  const v2 = mounts.includes(' cgroup2 ')
   if (v1 && v2) return 'cgroup v1 and v2'
   return v1 ? 'cgroup v1' : 'cgroup v2'
 }
