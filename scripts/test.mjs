@@ -9,10 +9,24 @@ import { compileTests, runMocha, UNIT_TESTS } from './lib/mocha.mjs'
 import { PlainError, runMain } from './lib/run.mjs'
 import { setUp } from './lib/setup.mjs'
 
-/** @type {readonly { title: string, patterns: readonly string[], env?: Readonly<Record<string, string>> }[]} */
+/**
+ * A suite that a peer does not pass tests nothing but our own opinion, so each runs against one as well.
+ *
+ * @type {readonly { title: string, patterns: readonly string[], env: Readonly<Record<string, string>> }[]}
+ */
 const RUNS = [
-  { title: 'unit', patterns: UNIT_TESTS },
-  { title: 'conformance', patterns: ['build/js/conformance/**/*.suite.js'] },
+  { title: 'unit', patterns: UNIT_TESTS, env: {} },
+  { title: 'berth', patterns: ['build/js/conformance/**/*.suite.js'], env: {} },
+  {
+    title: 'runc',
+    patterns: ['build/js/conformance/runtime/*.suite.js'],
+    env: { RUNTIME: '/usr/sbin/runc' },
+  },
+  {
+    title: 'containerd',
+    patterns: ['build/js/conformance/manager/*.suite.js'],
+    env: { MANAGER: 'containerd' },
+  },
 ]
 
 await runMain(async () => {
@@ -28,10 +42,10 @@ await runMain(async () => {
   for (const { title, patterns, env } of RUNS) {
     process.stdout.write(`\n${title}\n`)
     try {
-      const { results } = await runMocha(patterns, { visible: true, ...(env && { env }) })
+      const { results } = await runMocha(patterns, { visible: true, env })
       passed += results.passed
-      failed.push(...results.failed)
-      skipped.push(...results.skipped)
+      failed.push(...results.failed.map((test) => `${title}: ${test}`))
+      skipped.push(...results.skipped.map((test) => `${title}: ${test}`))
     } catch (error) {
       if (!(error instanceof PlainError)) throw error
       process.stdout.write(`${error.message}\n`)
