@@ -129,9 +129,9 @@ export interface NativeBinding {
   /**
    * Reap re-parented orphans nobody watches, from now on (the shim). What `spawn` started is left to its
    * watcher; children started in any other way (node:child_process) may be reaped here, so such a program
-   * uses `spawn` only. Tells how each ended. Does not keep the event loop alive.
+   * uses `spawn` only. Does not keep the event loop alive.
    */
-  reapOrphans(onReaped?: (pid: number, exit: ProcessExit) => void): void
+  reapOrphans(): void
   /**
    * Leaves orphans unreaped until `releaseOrphans`; holds nest. For the time in which a process is about to
    * become known: what a runtime left behind may end before its pid file has been read, and is then still

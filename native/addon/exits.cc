@@ -23,7 +23,7 @@ namespace {
 class Exits : public Service {
  public:
   Napi::Value watch(Napi::Env env, int pidfd, Napi::Function on_exit);
-  Napi::Value reap_orphans(Napi::Env env, Napi::Value on_reaped);
+  Napi::Value reap_orphans(Napi::Env env);
   void hold_orphans();
   void release_orphans();
   void on_event(std::uint64_t id, std::uint32_t events) override;
@@ -42,7 +42,6 @@ class Exits : public Service {
   std::mutex orphans_mutex_;
   int orphan_holds_ = 0;
   bool reaps_orphans_ = false;
-  std::uint64_t on_reaped_ = 0;  // 0: nobody asked
 };
 
 Exits& exits() {
@@ -145,13 +144,7 @@ bool Exits::reap_an_orphan() {
   if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_signo != SIGCHLD) return false;
   if (children().may_be_ours(info.si_pid) || is_watched(info.si_pid)) return false;
   siginfo_t reaped{};
-  if (waitid(P_PID, static_cast<id_t>(info.si_pid), &reaped, WEXITED | WNOHANG) < 0) return false;
-  if (on_reaped_ == 0) return true;
-  const ProcessExit exit = exit_from_siginfo(info);
-  loop_->deliver(on_reaped_, [exit, pid = info.si_pid](Napi::Env env) -> std::vector<napi_value> {
-    return {Napi::Number::New(env, pid), exit_to_js(env, exit)};
-  });
-  return true;
+  return waitid(P_PID, static_cast<id_t>(info.si_pid), &reaped, WEXITED | WNOHANG) == 0;
 }
 
 // What the signal handler needs.
@@ -170,13 +163,12 @@ void on_sigchld(int signal, siginfo_t* info, void* context) {
   errno = saved;
 }
 
-Napi::Value Exits::reap_orphans(Napi::Env env, Napi::Value on_reaped) {
+Napi::Value Exits::reap_orphans(Napi::Env env) {
   Loop* const loop = Loop::get(env);
   if (loop == nullptr) return env.Undefined();
   loop_ = loop;
   const std::lock_guard lock(orphans_mutex_);
   if (reaps_orphans_) return env.Undefined();
-  if (on_reaped.IsFunction()) on_reaped_ = loop->subscribe(on_reaped.As<Napi::Function>());
   sigchld_wake_fd = loop->wake_fd();
   // An orphan has no pidfd that could tell of it, so SIGCHLD it is; the handler of whoever was first is kept.
   sigaction(SIGCHLD, nullptr, &previous_sigchld);
@@ -208,9 +200,7 @@ Napi::Value watch_exit(const Napi::CallbackInfo& info) {
   return exits().watch(info.Env(), pidfd, on_exit);
 }
 
-Napi::Value reap_orphans(const Napi::CallbackInfo& info) {
-  return exits().reap_orphans(info.Env(), info[0]);
-}
+Napi::Value reap_orphans(const Napi::CallbackInfo& info) { return exits().reap_orphans(info.Env()); }
 
 Napi::Value hold_orphans(const Napi::CallbackInfo& info) {
   exits().hold_orphans();

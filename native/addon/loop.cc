@@ -153,22 +153,6 @@ void Loop::forget(std::uint64_t id) {
   keep_alive_while_expecting();
 }
 
-std::uint64_t Loop::subscribe(Napi::Function callback) {
-  const std::uint64_t id = next_id_++;
-  subscribers_.emplace(id, Napi::Persistent(callback));
-  return id;
-}
-
-// Empty when it was forgotten in the meantime.
-Napi::Function Loop::take_callback(std::uint64_t id) {
-  if (const auto found = subscribers_.find(id); found != subscribers_.end()) return found->second.Value();
-  const auto found = callbacks_.find(id);
-  if (found == callbacks_.end()) return {};
-  const Napi::Function callback = found->second.Value();
-  callbacks_.erase(found);
-  return callback;
-}
-
 void Loop::keep_alive_while_expecting() {
   const bool wanted = !callbacks_.empty();
   if (wanted == keeps_alive_) return;
@@ -199,8 +183,10 @@ void Loop::dispatch(Napi::Env env) {
   }
   for (const Delivery& delivery : batch) {
     const Napi::HandleScope scope(env);
-    const Napi::Function callback = take_callback(delivery.id);
-    if (callback.IsEmpty()) continue;
+    const auto found = callbacks_.find(delivery.id);
+    if (found == callbacks_.end()) continue;  // forgotten in the meantime
+    const Napi::Function callback = found->second.Value();
+    callbacks_.erase(found);
     callback.Call(delivery.make_arguments(env));
     if (env.IsExceptionPending()) {
       // An uncaught exception, as one in any other callback; the rest of the batch is still delivered.

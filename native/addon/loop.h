@@ -39,8 +39,6 @@ class Loop {
   // The callback will be called once; it keeps the event loop alive until then, or until it is forgotten.
   std::uint64_t expect(Napi::Function callback);
   void forget(std::uint64_t id);
-  // One that may be called any number of times, and keeps nothing alive.
-  std::uint64_t subscribe(Napi::Function callback);
 
   // Any thread. add and modify return 0 or an errno.
   int add(int fd, std::uint32_t events, ServiceKind kind, std::uint64_t id);
@@ -62,7 +60,6 @@ class Loop {
   bool start();
   void run();
   void dispatch(Napi::Env env);
-  Napi::Function take_callback(std::uint64_t id);
   void keep_alive_while_expecting();
   static void call_js(napi_env env, napi_value callback, void* context, void* data);
   static void stop(void* loop);
@@ -76,7 +73,6 @@ class Loop {
   // JavaScript's thread only.
   napi_threadsafe_function to_js_ = nullptr;
   std::unordered_map<std::uint64_t, Napi::FunctionReference> callbacks_;
-  std::unordered_map<std::uint64_t, Napi::FunctionReference> subscribers_;
   std::uint64_t next_id_ = 1;
   bool keeps_alive_ = false;
 
