@@ -121,3 +121,16 @@ function unimplementedOption(option: string, pointer: string): PlatformError {
     wanted: 'an option this version carries out',
   })
 }
+
+/** The options this runtime carries out itself, for `features`; others go to the file system. */
+export function supportedMountOptions(): readonly string[] {
+  const attributes = Object.keys(ATTRIBUTE_OPTIONS)
+  return [
+    'bind',
+    'rbind',
+    ...attributes,
+    ...attributes.map((option) => `r${option}`),
+    ...Object.keys(PROPAGATION_OPTIONS),
+    ...NO_OPERATION,
+  ].toSorted()
+}
