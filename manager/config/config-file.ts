@@ -66,7 +66,7 @@ function parseTable(text: string, path: string): Table {
       {
         action: 'read the configuration',
         path,
-        found: error instanceof Error ? error.message.trim() : String(error),
+        found: error instanceof Error ? error.message.replace(/\s+/g, ' ').trim() : String(error),
         wanted: 'TOML',
       },
       { cause: error },

@@ -45,16 +45,24 @@ class FilterParser {
 
   parse(): readonly Selector[] {
     const selectors = [this.#selector()]
-    while (this.#position < this.#text.length) {
+    for (;;) {
+      this.#skipSpace()
+      if (this.#position === this.#text.length) return selectors
       if (this.#text[this.#position] !== ',') this.#fail('"," or the end of the filter')
       this.#position += 1
       selectors.push(this.#selector())
     }
-    return selectors
+  }
+
+  /** White space separates, and means nothing otherwise. */
+  #skipSpace(): void {
+    while (/\s/.test(this.#text[this.#position] ?? '')) this.#position += 1
   }
 
   #selector(): Selector {
+    this.#skipSpace()
     const path = this.#path()
+    this.#skipSpace()
     const next = this.#text[this.#position]
     if (next === undefined || next === ',') return { operator: 'present', path }
     const operator = this.#text.slice(this.#position, this.#position + 2)
@@ -95,6 +103,7 @@ class FilterParser {
 
   /** `/` and `|` quote only patterns, where then nothing else needs escaping. An empty value is `""`. */
   #value(isPattern: boolean): string {
+    this.#skipSpace()
     const quote = this.#text[this.#position]
     if (quote === '"') return this.#quoted('"')
     if (isPattern && (quote === '/' || quote === '|')) return this.#quoted(quote)

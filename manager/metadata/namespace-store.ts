@@ -83,8 +83,10 @@ export class NamespaceStore {
       const labels = parseLabels(masked.labels)
       tx.put(namespaceBucket, [name], { labels })
       tx.afterCommit(() => {
+        // What was asked for, not what resulted: subscribers of containerd get it so.
+        const message = { name, labels: wanted.labels }
         const type = 'containerd.events.NamespaceUpdate'
-        this.#events.publish(name, '/namespaces/update', type, { name, labels })
+        this.#events.publish(name, '/namespaces/update', type, message)
       })
       return { name, labels }
     })

@@ -32,6 +32,7 @@ describe('filters: containerd-behaviour.md §a', () => {
     ['topic~=|start$|,name~=|busybox|'],
     ['target.digest==sha256:abc'],
     ['name==nothing', 'labels.env==prod'],
+    [' labels.env == prod , topic != x '],
     [],
   ]
   for (const texts of matching) {
@@ -58,6 +59,8 @@ describe('filters: containerd-behaviour.md §a', () => {
 
   const malformed = [
     'a b',
+    'a==b c',
+    'a== ',
     'a=b',
     'a==',
     'a==b,',
