@@ -1,5 +1,5 @@
 /** One container: its processes, and the order in which things happen to them and are told. */
-import { PlatformError, type ErrorCode } from '../proto/errors/platform-error.ts'
+import { PlatformError } from '../proto/errors/platform-error.ts'
 import type { ProcessExit } from '../native/binding.ts'
 import type { Mount } from '../proto/generated/containerd/types/mount.ts'
 import type { ContainerConfig } from './container-config.ts'
@@ -49,9 +49,10 @@ export class Container {
   readonly #services: ContainerServices
   readonly #config: ContainerConfig
   readonly #settings: StreamSettings
+  readonly #hasMounts: boolean
   readonly #execs = new Map<string, TaskProcess>()
   /** The JSON of runtime-spec's `process`, by exec id. */
-  readonly #execSpecs = new Map<string, unknown>()
+  readonly #execSpecs = new Map<string, string>()
   #oomWatch: OomWatch | undefined
   #isDeleting = false
 
@@ -66,6 +67,7 @@ export class Container {
     this.init = init
     this.#config = options.config
     this.#settings = settings
+    this.#hasMounts = options.rootfs.length > 0
     this.#services = services
   }
 
@@ -104,7 +106,7 @@ export class Container {
         throw error
       }
     } catch (error) {
-      unmountRootfs(bundle)
+      if (rootfs.length > 0) unmountRootfs(bundle)
       throw error
     }
   }
@@ -129,7 +131,7 @@ export class Container {
   }
 
   /** @param spec the JSON of runtime-spec's `process` */
-  addExec(execId: string, request: StreamRequest, spec: unknown): void {
+  addExec(execId: string, request: StreamRequest, spec: string): void {
     if (this.#execs.has(execId)) {
       const facts = { action: 'add process', subject: execId, found: `one in container ${this.id}` }
       throw new PlatformError('alreadyExists', facts)
@@ -148,13 +150,14 @@ export class Container {
       process.signal(signal)
       return
     }
-    if (!process.isStopped) {
+    if (process.isStopped && !all) throw process.alreadyFinished()
+    try {
       await this.#services.driver.kill(this.id, signal, { all })
-      return
+    } catch (error) {
+      if (!isNotRunning(error)) throw error
+      // Others may have outlived the first process; that none has is what the caller wants.
+      if (!process.isStopped || !all) throw process.alreadyFinished({ cause: error })
     }
-    if (!all) throw process.alreadyFinished()
-    // Processes may have outlived the first one; that none has is what the caller wants.
-    await ignoring('notFound', this.#services.driver.kill(this.id, signal, { all }))
   }
 
   async pause(): Promise<void> {
@@ -214,7 +217,7 @@ export class Container {
       const exit = await init.stopped
       this.#oomWatch?.close()
       for (const process of [init, ...this.#execs.values()]) process.closeStreams()
-      unmountRootfs(this.bundle)
+      if (this.#hasMounts) unmountRootfs(this.bundle)
       events.publish({
         topic: '/tasks/delete',
         message: {
@@ -246,7 +249,7 @@ export class Container {
       throw refusal('start exec in', this.id, this.init.state, 'running')
     }
     const { execId } = process
-    const spec = this.#execSpecs.get(execId)
+    const spec = this.#execSpecs.get(execId) ?? ''
     const streams = openProcessStreams(process.request, this.#settings)
     try {
       const watched = await driver.exec({
@@ -352,12 +355,12 @@ export class Container {
   }
 }
 
-async function ignoring(code: ErrorCode, action: Promise<void>): Promise<void> {
-  try {
-    await action
-  } catch (error) {
-    if (!(error instanceof PlatformError) || error.code !== code) throw error
-  }
+/** How runtimes say that there is nothing to kill. */
+function isNotRunning(error: unknown): boolean {
+  return (
+    error instanceof PlatformError &&
+    (error.code === 'notFound' || error.code === 'failedPrecondition')
+  )
 }
 
 /** The runtime may have got half-way. */

@@ -2,6 +2,7 @@
 import { runtimeRootOf, type ShimIdentity } from './bootstrap/identity.ts'
 import { findProgram } from './drivers/find-program.ts'
 import { PlatformError } from '../proto/errors/platform-error.ts'
+import type { Log } from './log.ts'
 import type { RuntimeDriver } from './runtime-driver.ts'
 import type { RuntimeOptions } from './runtime-options.ts'
 
@@ -11,6 +12,7 @@ export interface OpenDriverOptions {
   readonly options: RuntimeOptions
   /** A short directory that is only ours. */
   readonly socketDirectory: string
+  readonly log: Log
 }
 
 /** Either is loaded when the first container needs it: a shim pays for one of them only. */
@@ -19,10 +21,23 @@ export async function openDriver({
   bundle,
   options,
   socketDirectory,
+  log,
 }: OpenDriverOptions): Promise<RuntimeDriver> {
   if (options.binaryName === '') {
-    const facts = { action: 'open the runtime', found: 'no BinaryName', wanted: 'one' }
-    throw new PlatformError('unimplemented', facts)
+    if (options.systemdCgroup) {
+      throw new PlatformError('unimplemented', {
+        action: 'open the runtime',
+        found: 'SystemdCgroup in the runtime options',
+        wanted: 'cgroups without systemd, or a BinaryName whose program talks to systemd',
+      })
+    }
+    const { InProcessDriver } = await import('./drivers/in-process.ts')
+    return new InProcessDriver({
+      root: runtimeRootOf(identity, 'berth', options.root),
+      noPivotRoot: options.noPivotRoot,
+      noNewKeyring: options.noNewKeyring,
+      log,
+    })
   }
   const { OciBinaryDriver } = await import('./drivers/oci-binary.ts')
   return new OciBinaryDriver({

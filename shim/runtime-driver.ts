@@ -16,7 +16,7 @@ export interface DriverExecOptions {
   readonly id: string
   readonly execId: string
   /** The JSON of runtime-spec's `process`, as the client sent it. */
-  readonly process: unknown
+  readonly process: string
   readonly stdio: ProcessStdio
 }
 
@@ -50,7 +50,7 @@ export interface RuntimeDriver {
   pause(id: string): Promise<void>
   resume(id: string): Promise<void>
   /** @param resources the JSON of runtime-spec's `linux.resources` */
-  update(id: string, resources: unknown): Promise<void>
+  update(id: string, resources: string): Promise<void>
   /** In our pid namespace. */
   pids(id: string): Promise<readonly number[]>
   /** @returns undefined when the runtime does not know the container */

@@ -56,7 +56,13 @@ export async function serve(
     events,
     log,
     openDriver: (directory, options) =>
-      openDriver({ identity, bundle: directory, options, socketDirectory: dirname(socketPath) }),
+      openDriver({
+        identity,
+        bundle: directory,
+        options,
+        socketDirectory: dirname(socketPath),
+        log,
+      }),
     onShutdown: () => {
       shutdown.request()
     },

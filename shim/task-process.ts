@@ -1,5 +1,5 @@
 /** One process of a container as the task service shows it, from its announcement to its deletion. */
-import { PlatformError } from '../proto/errors/platform-error.ts'
+import { PlatformError, type PlatformErrorOptions } from '../proto/errors/platform-error.ts'
 import type { ProcessExit, TerminalSize } from '../native/binding.ts'
 import type { ExitRecord } from './exit-record.ts'
 import { changeState, refusal, type ProcessChange, type ProcessState } from './process-state.ts'
@@ -110,9 +110,9 @@ export class TaskProcess {
   }
 
   /** Clients look for these words. */
-  alreadyFinished(): PlatformError {
+  alreadyFinished(options: PlatformErrorOptions = {}): PlatformError {
     const found = 'process already finished'
-    return new PlatformError('notFound', { action: 'kill', subject: this.subject, found })
+    return new PlatformError('notFound', { action: 'kill', subject: this.subject, found }, options)
   }
 
   resize(size: TerminalSize): void {

@@ -180,7 +180,7 @@ export class TaskService implements Handlers<typeof TaskDefinition> {
         found: 'no exec id',
       })
     }
-    const spec = { ...parseProcess(request), terminal: request.terminal }
+    const spec = JSON.stringify({ ...parseProcess(request), terminal: request.terminal })
     container.addExec(request.execId, streamsOf(request), spec)
     return Promise.resolve(EMPTY)
   }
@@ -198,7 +198,7 @@ export class TaskService implements Handlers<typeof TaskDefinition> {
 
   update = async ({ id, resources }: UpdateTaskRequest): Promise<Empty> => {
     this.#containers.get(id)
-    await this.#driver(id).update(id, parseJson(resources, 'update container', id))
+    await this.#driver(id).update(id, jsonOf(resources, 'update container', id))
     return EMPTY
   }
 
@@ -267,7 +267,14 @@ function processDetails(execId: string | undefined): Any | undefined {
 }
 
 function parseProcess({ spec, execId }: ExecProcessRequest): object {
-  const process = parseJson(spec, 'add process', execId)
+  const text = jsonOf(spec, 'add process', execId)
+  let process: unknown
+  try {
+    process = JSON.parse(text)
+  } catch (cause) {
+    const facts = { action: 'add process', subject: execId, found: 'no JSON', wanted: 'JSON' }
+    throw new PlatformError('invalidArgument', facts, { cause })
+  }
   if (typeof process === 'object' && process !== null) return process
   const facts = {
     action: 'add process',
@@ -279,14 +286,7 @@ function parseProcess({ spec, execId }: ExecProcessRequest): object {
 }
 
 /** Specifications travel as JSON inside an Any. */
-function parseJson(any: Any | undefined, action: string, subject: string): unknown {
-  if (any === undefined) {
-    throw new PlatformError('invalidArgument', { action, subject, found: 'no specification' })
-  }
-  try {
-    return JSON.parse(any.value.toString('utf8')) as unknown
-  } catch (cause) {
-    const facts = { action, subject, found: `${any.typeUrl} that is not JSON`, wanted: 'JSON' }
-    throw new PlatformError('invalidArgument', facts, { cause })
-  }
+function jsonOf(any: Any | undefined, action: string, subject: string): string {
+  if (any !== undefined) return any.value.toString('utf8')
+  throw new PlatformError('invalidArgument', { action, subject, found: 'no specification' })
 }

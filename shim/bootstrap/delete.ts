@@ -12,6 +12,7 @@ import {
   writeExitRecord,
   type ExitRecord,
 } from '../exit-record.ts'
+import { SILENT_LOG } from '../log.ts'
 import { unmountRootfs } from '../mounts.ts'
 import type { RuntimeDriver } from '../runtime-driver.ts'
 import { loadRuntimeOptions } from '../runtime-options.ts'
@@ -38,7 +39,7 @@ export async function deleteContainer(
   let record = readExitRecord(bundle, '')
   if (options !== undefined) {
     const socketDirectory = join(identity.stateDirectory, 's')
-    const driver = await openDriver({ identity, bundle, options, socketDirectory })
+    const driver = await openDriver({ identity, bundle, options, socketDirectory, log: SILENT_LOG })
     record ??= await endContainer(driver, identity.id, bundle)
     await driver.delete(identity.id, { force: true })
   }

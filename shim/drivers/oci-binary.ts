@@ -57,7 +57,7 @@ export class OciBinaryDriver implements RuntimeDriver {
   async exec({ id, execId, process, stdio }: DriverExecOptions): Promise<WatchedProcess> {
     const path = join(this.#options.bundle, `.exec-${execId}.json`)
     const pidFile = join(this.#options.bundle, `.exec-${execId}.pid`)
-    writeFileSync(path, JSON.stringify(process), { mode: 0o600 })
+    writeFileSync(path, process, { mode: 0o600 })
     try {
       return await this.#launch('exec', ['--process', path, '--detach'], { id, stdio, pidFile })
     } finally {
@@ -90,9 +90,9 @@ export class OciBinaryDriver implements RuntimeDriver {
     await this.#run('resume', [id])
   }
 
-  async update(id: string, resources: unknown): Promise<void> {
+  async update(id: string, resources: string): Promise<void> {
     const path = join(this.#options.bundle, '.resources.json')
-    writeFileSync(path, JSON.stringify(resources), { mode: 0o600 })
+    writeFileSync(path, resources, { mode: 0o600 })
     try {
       await this.#run('update', ['--resources', path, id])
     } finally {
