@@ -22,9 +22,12 @@ export interface SpawnOptions {
   readonly env: readonly string[]
   /** Descriptor `i` of the child is `fds[i]` of the caller, -1 opens /dev/null. All others are closed. */
   readonly fds: readonly number[]
-  /** CLONE_NEW* flags for namespaces that the child gets from its first instruction. */
+  /**
+   * CLONE_NEW* flags for namespaces that the child gets from its first instruction. With CLONE_NEWUSER it
+   * executes before anybody can write its id maps, and so without capabilities.
+   */
   readonly cloneFlags?: number
-  /** Descriptor of a cgroup v2 directory for CLONE_INTO_CGROUP. */
+  /** Descriptor of a cgroup v2 directory for CLONE_INTO_CGROUP. While it is frozen, `spawn` does not return. */
   readonly cgroupFd?: number
   readonly cwd?: string
   /** Make the child leader of a new session. */
@@ -151,7 +154,10 @@ export interface NativeBinding {
   pipe(): readonly [number, number]
   /** SOCK_SEQPACKET pair, close-on-exec, non-blocking. */
   socketpair(): readonly [number, number]
-  /** Connects a blocking stream socket, close-on-exec. `path` may be `/proc/self/fd/N/name` to beat the 108-byte limit. */
+  /**
+   * Connects a blocking stream socket, close-on-exec. `path` may be `/proc/self/fd/N/name` to beat the 108-byte limit.
+   * @throws EAGAIN when the listener has stopped accepting and its queue is full
+   */
   connectUnix(path: string): number
   /** Binds and listens, mode 0600, close-on-exec, non-blocking. */
   listenUnix(path: string): number

@@ -1,4 +1,5 @@
 // Unix sockets and passing descriptors over them.
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -46,13 +47,15 @@ Napi::Value connect_unix(const Napi::CallbackInfo& info) {
   if (arguments.failed()) return info.Env().Undefined();
   sockaddr_un address;
   if (!make_address(path, address)) return throw_errno(info.Env(), ENAMETOOLONG, "connect", path);
-  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // Non-blocking for the connect: a peer that has stopped accepting gives EAGAIN instead of stopping us.
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return throw_errno(info.Env(), errno, "socket");
   int result;
   do {
     result = connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   } while (result < 0 && errno == EINTR);
   if (result < 0) return throw_errno(info.Env(), errno, "connect", path);
+  if (fcntl(fd.get(), F_SETFL, O_RDWR) < 0) return throw_errno(info.Env(), errno, "fcntl", path);
   return Napi::Number::New(info.Env(), fd.release());
 }
 

@@ -136,6 +136,21 @@ describe('listenUnix, connectUnix, accept', () => {
     closeSync(listening)
   })
 
+  it('throws EAGAIN, and does not wait, when the listener accepts no more', () => {
+    using scratch = scratchDirectory()
+    const path = join(scratch.path, 'socket')
+    const listening = native().listenUnix(path)
+    const clients: number[] = []
+    assert.throws(
+      () => {
+        for (;;) clients.push(native().connectUnix(path))
+      },
+      { code: 'EAGAIN', syscall: 'connect' },
+    )
+    assert.ok(clients.length > 100)
+    closeAll(listening, ...clients)
+  })
+
   it('says when a stream took only a part', async () => {
     using scratch = scratchDirectory()
     const listening = native().listenUnix(join(scratch.path, 'socket'))
