@@ -2,8 +2,8 @@
 import { appendFileSync } from 'node:fs'
 
 export interface Log {
-  error(message: string): void
-  warning(message: string): void
+  readonly error: (message: string) => void
+  readonly warning: (message: string) => void
 }
 
 export interface LogOptions {

@@ -1,5 +1,6 @@
 /** Runs one hook on the host. @see runtime-spec v1.3 config.md#posix-platform-hooks */
 import { closeSync, openSync, readSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { native, type ProcessExit } from '../../native/binding.ts'
 import { errnoOf, PlatformError, wrapSystemError } from '../../proto/errors/platform-error.ts'
 import type { HookSpec } from '../spec/types.ts'
@@ -43,17 +44,7 @@ export async function runHook(hook: HookSpec, stateJson: string, cwd: string): P
   } finally {
     for (const fd of [stdin, stateFd, hookEnd]) closeSync(fd)
   }
-  const { timeoutSeconds } = hook
-  let isLate = false
-  const timer =
-    timeoutSeconds === undefined
-      ? undefined
-      : setTimeout(() => {
-          isLate = true
-          kill()
-        }, timeoutSeconds * 1000)
-  const exit = await exited
-  clearTimeout(timer)
+  const { exit, isLate } = await endWithin(hook.timeoutSeconds, exited, kill)
   if (!isLate && exit.kind === 'exited' && exit.exitCode === 0) {
     output.close()
     return
@@ -63,9 +54,32 @@ export async function runHook(hook: HookSpec, stateJson: string, cwd: string): P
     action: 'run hook',
     path: hook.path,
     found: isLate ? 'no end' : describeExit(exit),
-    wanted: isLate ? `an end within ${timeoutSeconds} s` : 'exit code 0',
+    wanted: isLate ? `an end within ${hook.timeoutSeconds ?? 0} s` : 'exit code 0',
     hint: text === '' ? undefined : `it said: ${text}`,
   })
+}
+
+interface HookEnd {
+  readonly exit: ProcessExit
+  /** It was killed after its timeout. */
+  readonly isLate: boolean
+}
+
+async function endWithin(
+  timeoutSeconds: number | undefined,
+  exited: Promise<ProcessExit>,
+  kill: () => void,
+): Promise<HookEnd> {
+  if (timeoutSeconds === undefined) return { exit: await exited, isLate: false }
+  const timeout = new AbortController()
+  const late = sleep(timeoutSeconds * 1000, undefined, { signal: timeout.signal }).catch(
+    () => undefined,
+  )
+  const exit = await Promise.race([exited, late])
+  timeout.abort()
+  if (exit !== undefined) return { exit, isLate: false }
+  kill()
+  return { exit: await exited, isLate: true }
 }
 
 function watch(pidfd: number): Promise<ProcessExit> {

@@ -21,8 +21,7 @@ export function identifyProcess(pid: number): InitIdentity {
 export function isAlive(identity: InitIdentity): boolean {
   const stat = readStat(identity.pid)
   return (
-    stat !== undefined &&
-    stat.startTimeTicks === identity.startTimeTicks &&
+    stat?.startTimeTicks === identity.startTimeTicks &&
     stat.state !== 'Z' &&
     stat.state !== 'X' &&
     readBootId() === identity.bootId

@@ -88,7 +88,7 @@ describe('parseSpec', () => {
     const spec = parseSpec(text).value
     assert.equal(spec.process.rlimits[0]?.hard, 2n ** 64n - 1n)
     assert.equal(spec.linux.resources.memory?.limit, 2n ** 63n - 1n)
-    assert.equal(spec.linux.resources.memory?.swap, -1n)
+    assert.equal(spec.linux.resources.memory.swap, -1n)
   })
 
   const WRONG: readonly (readonly [string, string, (document: Document) => void])[] = [
