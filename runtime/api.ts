@@ -2,6 +2,7 @@
  * What the runtime can do, one function per OCI operation; every failure is a PlatformError. The command line
  * (`commands/`) and the shim (through `index.ts`) see nothing else of it.
  */
+import type { Bundle } from './spec/bundle.ts'
 import type { LinuxResources, ProcessSpec } from './spec/types.ts'
 
 /** Where a container's state lives: `<root>/<id>/`. */
@@ -23,8 +24,7 @@ export type ProcessStdio =
   | { readonly kind: 'terminal' }
 
 export interface CreateOptions extends ContainerReference {
-  /** Absolute path of the bundle directory. */
-  readonly bundle: string
+  readonly bundle: Bundle
   readonly stdio: ProcessStdio
   /** Descriptors the container's process finds at 3, 4, … */
   readonly preserveFds?: readonly number[]

@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs'
 import type { LaunchedProcess } from '../api.ts'
 import { create } from '../launch/create.ts'
 import { deleteContainer } from '../operations/delete.ts'
-import { readSpec } from '../spec/bundle.ts'
+import { openBundle } from '../spec/bundle.ts'
 import { bundleOf, containerOf, defineCommand } from './command.ts'
 import type { ConsoleSocket } from './console-socket.ts'
 import {
@@ -20,8 +20,8 @@ export const command = defineCommand({
   run: async (parsed, context) => {
     const { flags } = parsed
     const container = containerOf(parsed, context)
-    const bundle = bundleOf(flags.bundle)
-    const { terminal } = readSpec(bundle).value.process
+    const bundle = openBundle(bundleOf(flags.bundle))
+    const { terminal } = bundle.spec.process
     using socket = connectConsole({
       terminal,
       detach: true,

@@ -1,7 +1,7 @@
 import { create } from '../launch/create.ts'
 import { start } from '../launch/start.ts'
 import { deleteContainer } from '../operations/delete.ts'
-import { readSpec } from '../spec/bundle.ts'
+import { openBundle } from '../spec/bundle.ts'
 import { bundleOf, containerOf, defineCommand } from './command.ts'
 import { letGo } from './create.ts'
 import { stayWith } from './foreground.ts'
@@ -25,9 +25,9 @@ export const command = defineCommand({
   run: async (parsed, context) => {
     const { flags } = parsed
     const container = containerOf(parsed, context)
-    const bundle = bundleOf(flags.bundle)
+    const bundle = openBundle(bundleOf(flags.bundle))
     const detach = flags.detach ?? false
-    const { terminal } = readSpec(bundle).value.process
+    const { terminal } = bundle.spec.process
     using socket = connectConsole({ terminal, detach, consoleSocket: flags['console-socket'] })
     const launched = await create({
       ...container,

@@ -14,8 +14,6 @@ import type { CreateOptions, LaunchedProcess, ProcessStdio } from '../api.ts'
 import type { Plan } from '../plan/plan.ts'
 import { planCreate } from '../plan/plan-create.ts'
 import { compileSeccompFilter } from '../seccomp/filter.ts'
-import { readDocument } from '../spec/bundle.ts'
-import { parseSpec } from '../spec/parse.ts'
 import type { ProcessSpec, Spec } from '../spec/types.ts'
 import { refuseUnsupported } from '../spec/unsupported.ts'
 import { ContainerDirectory } from '../state/container-directory.ts'
@@ -30,16 +28,15 @@ import { listenForStart } from './start-socket.ts'
 
 export async function create(options: CreateOptions): Promise<LaunchedProcess> {
   const { bundle, id } = options
-  const config = readDocument(resolve(bundle, 'config.json'), 'config.json')
-  const { value: spec, warnings } = parseSpec(config)
-  for (const warning of warnings) warn(warning)
+  const { spec } = bundle
+  for (const warning of bundle.warnings) warn(warning)
   refuseUnsupported(spec)
   checkStdio(options.stdio, spec.process)
-  const rootfs = findRootfs(bundle, spec)
+  const rootfs = findRootfs(bundle.path, spec)
   const plannedCgroup = planCgroup(id, spec.linux)
   const plan = planCreate(spec, rootfs, {
     containerId: id,
-    bundle,
+    bundle: bundle.path,
     cgroup: plannedCgroup.view,
     seccomp:
       spec.linux.seccomp === undefined ? undefined : compileSeccompFilter(spec.linux.seccomp),
@@ -54,14 +51,14 @@ export async function create(options: CreateOptions): Promise<LaunchedProcess> {
     const record: ContainerRecord = {
       id,
       ociVersion: spec.ociVersion,
-      bundle,
+      bundle: bundle.path,
       rootfs,
       created: new Date().toISOString(),
       annotations: spec.annotations,
       cgroupPaths: plannedCgroup.paths,
     }
     // Before the cgroups exist: whatever happens, `delete` knows what to remove.
-    directory.writeConfig(config)
+    directory.writeConfig(bundle.config)
     directory.writeRecord(record)
     cgroup = await plannedCgroup.create()
     return await launch(options, spec, plan, directory, record, cgroup)

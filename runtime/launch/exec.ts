@@ -51,7 +51,10 @@ export async function exec(options: ExecOptions): Promise<LaunchedProcess> {
 
 /** A process that joins the container is filtered as the container is. */
 function seccompOf(directory: ContainerDirectory): SeccompFilter | undefined {
-  const { seccomp } = parseSpec(directory.readConfig()).value.linux
+  const config = directory.readConfig()
+  // Most documents without a filter need not be parsed again.
+  if (!config.includes('seccomp')) return undefined
+  const { seccomp } = parseSpec(config).value.linux
   return seccomp === undefined ? undefined : compileSeccompFilter(seccomp)
 }
 

@@ -22,10 +22,14 @@ export async function start(container: ContainerReference): Promise<void> {
       wanted: 'a created one',
     })
   }
-  const { value: spec } = parseSpec(directory.readConfig())
   const failure = await connectToStart(directory.path, container.id)
-  if (failure !== undefined) throw errorOfStartFailure(failure, spec.process.args, container.id)
-  const { poststart } = spec.hooks
+  const config = directory.readConfig()
+  if (failure !== undefined) {
+    throw errorOfStartFailure(failure, parseSpec(config).value.process.args, container.id)
+  }
+  // Most containers have none: their document need not be parsed again.
+  if (!config.includes('poststart')) return
+  const { poststart } = parseSpec(config).value.hooks
   await runTrailingHooks(
     'poststart',
     poststart,

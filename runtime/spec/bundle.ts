@@ -3,17 +3,30 @@ import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PlatformError, wrapSystemError } from '../../proto/errors/platform-error.ts'
 import { MAX_JSON_BYTES } from './json.ts'
-import { type Parsed, parseSpec } from './parse.ts'
+import { parseSpec } from './parse.ts'
 import type { Spec } from './types.ts'
 
 export const CONFIG_FILE = 'config.json'
 
+/** A bundle that has been read. It is read once: what was checked is what is carried out. */
+export interface Bundle {
+  /** Absolute. */
+  readonly path: string
+  /** The text of config.json. */
+  readonly config: string
+  readonly spec: Spec
+  /** What was ignored in it. */
+  readonly warnings: readonly string[]
+}
+
 /**
- * @param bundle absolute path of the bundle directory
+ * @param path absolute path of the bundle directory
  * @throws notFound, invalidArgument
  */
-export function readSpec(bundle: string): Parsed<Spec> {
-  return parseSpec(readDocument(join(bundle, CONFIG_FILE), 'config.json'))
+export function openBundle(path: string): Bundle {
+  const config = readDocument(join(path, CONFIG_FILE), CONFIG_FILE)
+  const { value: spec, warnings } = parseSpec(config)
+  return { path, config, spec, warnings }
 }
 
 /**

@@ -35,7 +35,7 @@ export class InProcessDriver implements RuntimeDriver {
     return watchProcess(
       await runtime.create({
         ...this.#container(id),
-        bundle,
+        bundle: runtime.openBundle(bundle),
         stdio,
         pidFile: join(bundle, 'init.pid'),
         noPivot: noPivotRoot,
