@@ -38,10 +38,14 @@ ProcessExit exit_from_siginfo(const siginfo_t& info) {
 PidfdExit query_pidfd_exit(int pidfd, ProcessExit& exit) {
   PidfdInfo info{};
   info.mask = kPidfdInfoExit;
-  if (ioctl(pidfd, kPidfdGetInfo, &info) < 0) {
-    // ESRCH: reaped, on a kernel that has the call but keeps no exit. Others do not know the call.
-    return PidfdExit::unavailable;
+  int result = ioctl(pidfd, kPidfdGetInfo, &info);
+  if (result < 0 && errno == ESRCH) {
+    // The kernel looks for the exit first and for the process then (pidfd_info in fs/pidfs.c): one that is reaped
+    // between the two has neither. Now its exit is there, if this kernel keeps it.
+    info.mask = kPidfdInfoExit;
+    result = ioctl(pidfd, kPidfdGetInfo, &info);
   }
+  if (result < 0) return PidfdExit::unavailable;
   if ((info.mask & kPidfdInfoExit) == 0) return PidfdExit::not_reaped;
   if (WIFEXITED(info.exit_code)) {
     exit = {ProcessExit::Kind::exited, WEXITSTATUS(info.exit_code), now_ns()};
