@@ -3,8 +3,9 @@
  * `npm run check`: types, lint, layers, format, schema lint and unit tests. No root needed once the
  * packages are installed.
  */
+import './lib/node-version.mjs'
 import { join } from 'node:path'
-import { build } from './build.mjs'
+import { build } from './lib/build.mjs'
 import { compileTests, runMocha, UNIT_TESTS } from './lib/mocha.mjs'
 import { ROOT, tool } from './lib/paths.mjs'
 import { PlainError, run, runMain } from './lib/run.mjs'

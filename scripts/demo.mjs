@@ -3,7 +3,8 @@
  * `npm run demo [-- IMAGE [COMMAND…]]`: installs and builds what is missing, then runs an image through
  * image, snapshot, container, task, shim and runtime. Without an image it is the embedded hello image.
  */
-import { build } from './build.mjs'
+import './lib/node-version.mjs'
+import { build } from './lib/build.mjs'
 import { tool } from './lib/paths.mjs'
 import { runMain, runVisibly } from './lib/run.mjs'
 import { setUp } from './lib/setup.mjs'

@@ -4,7 +4,8 @@
  * compiled programs, the end-to-end and conformance suites, ours and their peers'. The last line counts;
  * what was skipped is listed with its reason.
  */
-import { build } from './build.mjs'
+import './lib/node-version.mjs'
+import { build } from './lib/build.mjs'
 import { compileTests, runMocha, UNIT_TESTS } from './lib/mocha.mjs'
 import { PlainError, runMain } from './lib/run.mjs'
 import { setUp } from './lib/setup.mjs'

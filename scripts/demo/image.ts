@@ -87,10 +87,13 @@ interface Manifest {
 
 /** The labels by which the garbage collector finds what a manifest needs. */
 function labelsOf({ config, layers }: Manifest): Record<string, string> {
-  return Object.fromEntries([
-    ['containerd.io/gc.ref.content.config', config.digest],
-    ...layers.map(({ digest }, index) => [`containerd.io/gc.ref.content.l.${index}`, digest]),
-  ])
+  const labels = [
+    ['containerd.io/gc.ref.content.config', config.digest] as const,
+    ...layers.map(
+      ({ digest }, index) => [`containerd.io/gc.ref.content.l.${index}`, digest] as const,
+    ),
+  ]
+  return Object.fromEntries(labels)
 }
 
 async function writeBlob(

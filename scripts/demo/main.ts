@@ -130,7 +130,7 @@ async function travel(
     const runtime = RUNTIMES[manager]
     const request = { id: token, reference: image.reference, chainId, spec, runtime, dir }
     const outcome = await runContainer(client, stages, request, interrupted)
-    return show(outcome, stages, reference === undefined)
+    return show(outcome, stages, reference === undefined ? WANTED_EXIT_CODE : undefined)
   } finally {
     client.close()
   }
@@ -170,27 +170,27 @@ function pull(address: string, manager: ManagerKind, reference: string): void {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   if (status === 0) return
-  throw new PlatformError('unavailable', {
-    action: 'pull',
-    subject: reference,
-    found: error?.message ?? stderr.trim(),
-  })
+  const sentence = error?.message ?? stderr.trim().replace(/^berthctl: /, '')
+  throw new PlatformError('unavailable', `pull ${reference}: ${sentence}`)
 }
 
-function show(outcome: Outcome, stages: Stages, isHello: boolean): boolean {
+/** @returns whether the exit code is the wanted one, if one is */
+function show(outcome: Outcome, stages: Stages, wantedExitCode: number | undefined): boolean {
   heading('What it said')
   quote(outcome.output)
   heading('Stages')
   stageTable(stages.ended)
-  if (isHello) {
+  const facts = parseFacts(outcome.output)
+  if (facts.has('namespace.pid')) {
     heading('What it sees')
-    factTable(compareWithHost(parseFacts(outcome.output), outcome.pid))
+    factTable(compareWithHost(facts, outcome.pid))
   }
   heading('Exit code')
-  const isRight = !isHello || outcome.exitCode === WANTED_EXIT_CODE
-  const wish = isHello ? (isRight ? ', as asked' : `, want ${WANTED_EXIT_CODE}`) : ''
-  line(`  ${(isRight ? green : red)(bold(String(outcome.exitCode)))}${wish}`)
-  return isRight
+  const code = String(outcome.exitCode)
+  if (wantedExitCode === undefined) line(`  ${bold(code)}`)
+  else if (outcome.exitCode === wantedExitCode) line(`  ${green(bold(code))}, as asked`)
+  else line(`  ${red(bold(code))}, want ${wantedExitCode}`)
+  return wantedExitCode === undefined || outcome.exitCode === wantedExitCode
 }
 
 const SETTLE_MS = 3_000

@@ -26,50 +26,27 @@ const BUILD_PACKAGES = [
  * @throws {PlainError}
  */
 export async function setUp(purpose) {
-  refuseUnsuitable(purpose)
+  refuseUnsuitable(purpose, { platform: process.platform, uid: process.getuid?.() })
   await installNpmPackages()
   await installDebianPackages(
     purpose === 'test' ? [...BUILD_PACKAGES, ...testPackages()] : BUILD_PACKAGES,
   )
 }
 
-/** @param {Purpose} purpose */
-function refuseUnsuitable(purpose) {
-  if (process.platform !== 'linux') {
-    throw new PlainError(`Berth runs on Linux: found ${process.platform}`)
-  }
-  const wanted = wantedNode()
-  if (!isAtLeast(process.versions.node, wanted)) {
-    throw new PlainError(
-      `Berth is built with Node ${wanted} or newer: found ${process.versions.node}`,
-    )
-  }
-  if (purpose !== 'build' && process.getuid?.() !== 0) {
-    throw new PlainError(
-      `containers are made as root: found user ${String(process.getuid?.())}, want 0 (try again with sudo)`,
-    )
-  }
-}
-
-/** The oldest Node that will do, from package.json. */
-function wantedNode() {
-  const { engines } = /** @type {{ engines: { node: string } }} */ (
-    JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
-  )
-  return engines.node.replace(/^>=/, '')
-}
-
 /**
- * @param {string} version
- * @param {string} wanted
+ * @param {Purpose} purpose
+ * @param {{ platform: string, uid: number | undefined }} machine
+ * @throws {PlainError} when nothing that could be installed would help
  */
-function isAtLeast(version, wanted) {
-  const [has, wants] = [version, wanted].map((text) => text.split('.').map(Number))
-  for (let index = 0; index < 3; index += 1) {
-    const difference = (has?.[index] ?? 0) - (wants?.[index] ?? 0)
-    if (difference !== 0) return difference > 0
+export function refuseUnsuitable(purpose, { platform, uid }) {
+  if (platform !== 'linux') {
+    throw new PlainError(`Berth runs on Linux: found ${platform}`)
   }
-  return true
+  if (purpose !== 'build' && uid !== 0) {
+    throw new PlainError(
+      `containers are made as root: found user ${String(uid)}, want 0 (try again with sudo)`,
+    )
+  }
 }
 
 /** Installs what package-lock.json names, unless that has been done. */
