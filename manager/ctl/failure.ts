@@ -9,31 +9,32 @@ import {
 } from '../../proto/errors/platform-error.ts'
 import { FAILURE_TRAILER } from '../grpc/status.ts'
 
-const CODE = {
-  [grpcStatus.CANCELLED]: 'canceled',
-  [grpcStatus.UNKNOWN]: 'unknown',
-  [grpcStatus.INVALID_ARGUMENT]: 'invalidArgument',
-  [grpcStatus.DEADLINE_EXCEEDED]: 'deadlineExceeded',
-  [grpcStatus.NOT_FOUND]: 'notFound',
-  [grpcStatus.ALREADY_EXISTS]: 'alreadyExists',
-  [grpcStatus.PERMISSION_DENIED]: 'permissionDenied',
-  [grpcStatus.RESOURCE_EXHAUSTED]: 'resourceExhausted',
-  [grpcStatus.FAILED_PRECONDITION]: 'failedPrecondition',
-  [grpcStatus.ABORTED]: 'aborted',
-  [grpcStatus.OUT_OF_RANGE]: 'outOfRange',
-  [grpcStatus.UNIMPLEMENTED]: 'unimplemented',
-  [grpcStatus.INTERNAL]: 'internal',
-  [grpcStatus.UNAVAILABLE]: 'unavailable',
-  [grpcStatus.DATA_LOSS]: 'dataLoss',
-  [grpcStatus.UNAUTHENTICATED]: 'permissionDenied',
-} as const satisfies Partial<Record<number, ErrorCode>>
+const CODE: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
+  [grpcStatus.CANCELLED, 'canceled'],
+  [grpcStatus.UNKNOWN, 'unknown'],
+  [grpcStatus.INVALID_ARGUMENT, 'invalidArgument'],
+  [grpcStatus.DEADLINE_EXCEEDED, 'deadlineExceeded'],
+  [grpcStatus.NOT_FOUND, 'notFound'],
+  [grpcStatus.ALREADY_EXISTS, 'alreadyExists'],
+  [grpcStatus.PERMISSION_DENIED, 'permissionDenied'],
+  [grpcStatus.RESOURCE_EXHAUSTED, 'resourceExhausted'],
+  [grpcStatus.FAILED_PRECONDITION, 'failedPrecondition'],
+  [grpcStatus.ABORTED, 'aborted'],
+  [grpcStatus.OUT_OF_RANGE, 'outOfRange'],
+  [grpcStatus.UNIMPLEMENTED, 'unimplemented'],
+  [grpcStatus.INTERNAL, 'internal'],
+  [grpcStatus.UNAVAILABLE, 'unavailable'],
+  [grpcStatus.DATA_LOSS, 'dataLoss'],
+  [grpcStatus.UNAUTHENTICATED, 'permissionDenied'],
+])
 
-const NOT_CONNECTED = /^No connection established/
+/** How grpc-js begins when there is no socket, or nobody behind it. */
+const NOT_CONNECTED = 'No connection established'
 
 /** @param address of the manager, for the sentence when nobody answers there */
 export function failureFromGrpc(error: unknown, address: string): PlatformError {
   if (!isServiceError(error)) return wrapSystemError(error, { action: 'call the manager' })
-  if (error.code === grpcStatus.UNAVAILABLE && NOT_CONNECTED.test(error.details)) {
+  if (codeOf(error.code) === 'unavailable' && error.details.startsWith(NOT_CONNECTED)) {
     return new PlatformError(
       'unavailable',
       {
@@ -61,7 +62,7 @@ function isServiceError(error: unknown): error is GrpcFailure {
 }
 
 function codeOf(status: number): ErrorCode {
-  return Object.hasOwn(CODE, status) ? CODE[status as keyof typeof CODE] : 'unknown'
+  return CODE.get(status) ?? 'unknown'
 }
 
 /** Undefined from managers that are not ours. */

@@ -123,7 +123,7 @@ async function openStream({ streaming }: Clients, id: string): Promise<Stream> {
 async function sendUnderCredit(stream: Stream, archive: Readable): Promise<void> {
   let creditBytes = 0
   let wake: () => void = () => undefined
-  let isOver = false
+  const over = new AbortController()
   const credits = (async () => {
     try {
       for await (const { value } of stream) {
@@ -131,7 +131,7 @@ async function sendUnderCredit(stream: Stream, archive: Readable): Promise<void>
         wake()
       }
     } finally {
-      isOver = true
+      over.abort()
       wake()
     }
   })()
@@ -139,8 +139,9 @@ async function sendUnderCredit(stream: Stream, archive: Readable): Promise<void>
   for await (const chunk of archive) {
     const bytes = Buffer.from(chunk as Uint8Array)
     for (let at = 0; at < bytes.byteLength;) {
-      while (creditBytes <= 0 && !isOver) await new Promise<void>((resolve) => (wake = resolve))
-      if (isOver) return
+      while (creditBytes <= 0 && !over.signal.aborted)
+        await new Promise<void>((resolve) => (wake = resolve))
+      if (over.signal.aborted) return
       const size = Math.min(CHUNK_BYTES, creditBytes, bytes.byteLength - at)
       const data = bytes.subarray(at, at + size)
       await stream.send(any('containerd.types.transfer.Data', Data.encode({ data })))

@@ -13,6 +13,7 @@ import { ShimConnection } from './shim-connection.ts'
 import { ShimLog } from './shim-log.ts'
 import { readTaskRecord, type TaskRecord } from './task-record.ts'
 import { NO_IO, newTask, processOf, type Task } from './task-table.ts'
+import { reasonOf } from './reason.ts'
 
 /** What the shim manager does with what is found. */
 export interface RecoveryActions {
@@ -21,7 +22,8 @@ export interface RecoveryActions {
   readonly connect: (task: Task, connection: ShimConnection) => Promise<void>
   readonly watch: (task: Task, execId: string, pid: number) => void
   readonly discard: (task: Task) => Promise<void>
-  readonly bury: (task: Task) => Promise<void>
+  /** To be cleaned up when all others have been found. */
+  readonly bury: (task: Task) => void
 }
 
 /** A shim that hangs is asked again this often, until it answers or is gone. */
@@ -67,7 +69,10 @@ async function connectShim(bundle: Bundle, log: Log): Promise<ShimConnection | u
     const endpoint = await bundle.readEndpoint()
     return endpoint && (await ShimConnection.open(endpoint, bundle.namespace))
   } catch (error) {
-    log.warn({ namespace: bundle.namespace, container: bundle.id, error }, 'a shim does not answer')
+    log.warn(
+      { namespace: bundle.namespace, container: bundle.id, reason: reasonOf(error) },
+      'a shim does not answer',
+    )
     return undefined
   }
 }
@@ -85,7 +90,7 @@ async function handleDead(
   task.init.created(record?.initPid ?? pid ?? 0)
   // Before the cleanup kills it: afterwards nobody could tell how it ended.
   if (pid !== undefined) actions.watch(task, '', pid)
-  await actions.bury(task)
+  actions.bury(task)
 }
 
 /** The init of a bundle whose shim is dead, if it still runs and is certainly that process. */
@@ -113,7 +118,10 @@ async function retry(
       await takeState(task, await connection.state(task.id, ''), connection, actions)
       return
     } catch (error) {
-      actions.log.debug({ container: task.id, error }, 'the shim still does not answer')
+      actions.log.debug(
+        { container: task.id, reason: reasonOf(error) },
+        'the shim still does not answer',
+      )
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref())
     }
   }

@@ -7,6 +7,7 @@ import { errnoOf, wrapSystemError } from '../../proto/errors/platform-error.ts'
 import { native } from '../../native/binding.ts'
 import type { Bundle } from './bundle.ts'
 import type { Log } from './ports.ts'
+import { reasonOf } from './reason.ts'
 
 const READ_BYTES = 4096
 /** A longer line is cut: a shim must not be able to fill the manager's memory. */
@@ -75,7 +76,10 @@ export class ShimLog {
         this.#wait()
         return
       }
-      this.#log.warn({ container: this.#bundle.id, error }, 'the shim log cannot be read')
+      this.#log.warn(
+        { container: this.#bundle.id, reason: reasonOf(error) },
+        'the shim log cannot be read',
+      )
       this.#end()
     }
   }

@@ -20,6 +20,7 @@ import { ShimConnection } from './shim-connection.ts'
 import { ShimLog } from './shim-log.ts'
 import { writeTaskRecord } from './task-record.ts'
 import { TaskTable, newTask, processOf, type Task } from './task-table.ts'
+import { reasonOf } from './reason.ts'
 
 export interface ShimManagerOptions {
   readonly roots: BundleRoots
@@ -52,18 +53,24 @@ export interface DeletedProcess {
 
 /** How many bundles are looked at at once after a restart. */
 const RECOVERY_CONCURRENCY = 32
+const BURIAL_CONCURRENCY = 4
 
 export class ShimManager {
   readonly tasks = new TaskTable()
   readonly #options: ShimManagerOptions
   readonly #ends = new Map<Task, Promise<unknown>>()
+  /** Found at recovery without a living shim. */
+  readonly #dead: Task[] = []
   #isClosed = false
 
   constructor(options: ShimManagerOptions) {
     this.#options = options
   }
 
-  /** Finds the shims of an earlier manager. Their events are to be received before, or they wait. */
+  /**
+   * Finds the shims of an earlier manager. Their events are to be received before, or they wait. What shims
+   * left that have died meanwhile is cleaned up afterwards: nobody has to wait for that.
+   */
   async recover(): Promise<void> {
     const bundles = [...(await Bundle.list(this.#options.roots))]
     const workers = Array.from({ length: RECOVERY_CONCURRENCY }, async () => {
@@ -72,6 +79,7 @@ export class ShimManager {
       }
     })
     await Promise.all(workers)
+    void this.#buryAll(this.#dead)
   }
 
   /**
@@ -83,7 +91,7 @@ export class ShimManager {
   async create(namespace: string, id: string, create: CreateOptions): Promise<number> {
     const container = await this.#options.containers.get(namespace, id)
     if (this.tasks.find(namespace, id) !== undefined) {
-      throw new PlatformError('alreadyExists', `task ${id} already exists`)
+      throw new PlatformError('alreadyExists', `task ${id}`)
     }
     const { runtimes, programDirectory, shim, roots } = this.#options
     const runtime = create.runtimePath === '' ? container.runtimeName : create.runtimePath
@@ -102,20 +110,18 @@ export class ShimManager {
       task.log = ShimLog.open(bundle, this.#options.log)
       const endpoint = await startShim(shimPath, bundle, runtimeOptions, shim)
       await bundle.writeEndpoint(endpoint)
-      await this.#connect(task, await ShimConnection.open(endpoint, namespace))
-      const { terminal, stdin, stdout, stderr } = create.io
-      const { pid } = await this.#shimOf(task).create({
+      const connection = await ShimConnection.open(endpoint, namespace)
+      const creating = connection.create({
         id,
         bundle: bundle.path,
         rootfs: create.rootfs,
-        terminal,
-        stdin,
-        stdout,
-        stderr,
+        ...create.io,
         checkpoint: '',
         parentCheckpoint: '',
         options: runtimeOptions,
       })
+      // Both at once: the shim need not be asked who it is before it begins.
+      const [{ pid }] = await Promise.all([creating, this.#connect(task, connection)])
       this.#watch(task, '', pid)
       await writeTaskRecord(bundle, {
         initPid: pid,
@@ -163,7 +169,7 @@ export class ShimManager {
     const task = this.tasks.get(namespace, id)
     const shim = this.#shimOf(task)
     if (task.execs.has(execId)) {
-      throw new PlatformError('alreadyExists', `process ${execId} of task ${id} already exists`)
+      throw new PlatformError('alreadyExists', `process ${execId} of task ${id}`)
     }
     const process = new ProcessState(execId, io)
     task.execs.set(execId, process)
@@ -311,11 +317,13 @@ export class ShimManager {
           this.#watch(task, execId, pid)
         },
         discard: (task) => this.#discard(task),
-        bury: (task) => this.#bury(task),
+        bury: (task) => {
+          this.#dead.push(task)
+        },
       })
     } catch (error) {
       log.error(
-        { namespace: bundle.namespace, container: bundle.id, error },
+        { namespace: bundle.namespace, container: bundle.id, reason: reasonOf(error) },
         'a bundle cannot be recovered',
       )
     }
@@ -352,17 +360,30 @@ export class ShimManager {
       },
       (error: unknown) => {
         log.debug(
-          { container: task.id, process: execId, error },
+          { container: task.id, process: execId, reason: reasonOf(error) },
           'the shim does not wait for a process',
         )
       },
     )
   }
 
+  /** A few at a time: each runs the shim program. */
+  async #buryAll(tasks: Task[]): Promise<void> {
+    const workers = Array.from({ length: BURIAL_CONCURRENCY }, async () => {
+      for (let task = tasks.pop(); task !== undefined && !this.#isClosed; task = tasks.pop()) {
+        await this.#bury(task)
+      }
+    })
+    await Promise.all(workers)
+  }
+
   #bury(task: Task): Promise<void> {
     const { log, events, shim } = this.#options
     return this.#end(task, () => buryShim(task, { log, events, shim })).catch((error: unknown) => {
-      log.error({ container: task.id, error }, 'what a dead shim left cannot be cleaned up')
+      log.error(
+        { container: task.id, reason: reasonOf(error) },
+        'what a dead shim left cannot be cleaned up',
+      )
     })
   }
 

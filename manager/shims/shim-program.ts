@@ -108,9 +108,9 @@ async function runShim(
   })
   const stdout = collect(child.stdout)
   const stderr = collect(child.stderr)
-  let hasTimedOut = false
+  const timeUp = new AbortController()
   const timer = setTimeout(() => {
-    hasTimedOut = true
+    timeUp.abort()
     child.kill('SIGKILL')
   }, timeoutMs)
   try {
@@ -132,12 +132,12 @@ async function runShim(
     if (code === 0) return { stdout: stdout.bytes() }
     const said = [stderr.bytes(), stdout.bytes()].map((part) => part.toString('utf8').trim())
     const ending = code === null ? `signal ${String(signal)}` : `exit code ${String(code)}`
-    throw new PlatformError(hasTimedOut ? 'deadlineExceeded' : 'unknown', {
+    throw new PlatformError(timeUp.signal.aborted ? 'deadlineExceeded' : 'unknown', {
       action,
       subject: bundle.id,
       path: shimPath,
       found: [
-        hasTimedOut ? `no answer after ${String(timeoutMs)} ms` : ending,
+        timeUp.signal.aborted ? `no answer after ${String(timeoutMs)} ms` : ending,
         ...said.filter((part) => part !== ''),
       ].join(': '),
     })

@@ -11,6 +11,7 @@ import { deleteWithShim, type ShimProgramOptions } from './shim-program.ts'
 import { publishExit } from './task-events.ts'
 import { writeTaskRecord } from './task-record.ts'
 import type { Task } from './task-table.ts'
+import { reasonOf } from './reason.ts'
 
 export interface EndOptions {
   readonly log: Log
@@ -32,7 +33,10 @@ export async function finishTask(task: Task, log: Log): Promise<void> {
       await shim.shutdown(task.id)
     } catch (error) {
       // Many shims are gone before they have answered; one that is not is seen below.
-      log.debug({ container: task.id, error }, 'shutdown of the shim was not answered')
+      log.debug(
+        { container: task.id, reason: reasonOf(error) },
+        'shutdown of the shim was not answered',
+      )
     }
     await shim[Symbol.asyncDispose]()
   }
@@ -49,7 +53,10 @@ export async function discardTask(task: Task, options: EndOptions): Promise<void
   await deleteLeftovers(task, options)
   if (shim !== undefined) {
     await shim.shutdown(task.id).catch((error: unknown) => {
-      options.log.debug({ container: task.id, error }, 'shutdown of the shim was not answered')
+      options.log.debug(
+        { container: task.id, reason: reasonOf(error) },
+        'shutdown of the shim was not answered',
+      )
     })
     await shim[Symbol.asyncDispose]()
   }
@@ -120,7 +127,7 @@ async function deleteLeftovers(
   try {
     return await deleteWithShim(task.shimPath, task.bundle, shim)
   } catch (error) {
-    log.warn({ container: task.id, error }, 'the shim program could not clean up')
+    log.warn({ container: task.id, reason: reasonOf(error) }, 'the shim program could not clean up')
     return undefined
   }
 }

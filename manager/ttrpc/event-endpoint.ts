@@ -17,6 +17,7 @@ import { TtrpcServer } from '../../proto/ttrpc/server.ts'
 import type { EventEnvelope } from '../events/event-hub.ts'
 import { timestampFromProto } from '../metadata/timestamp.ts'
 import type { Log } from '../shims/ports.ts'
+import { reasonOf } from '../shims/reason.ts'
 
 export interface EventEndpointOptions {
   /** Absolute path of the socket. The caller holds the lock that makes a left-over socket ours to remove. */
@@ -45,7 +46,7 @@ export class EventEndpoint {
     const { path, log } = options
     const rpc = new TtrpcServer({
       onConnectionError: (error) => {
-        log.warn({ error }, 'a shim was disconnected')
+        log.warn({ reason: reasonOf(error) }, 'a shim was disconnected')
       },
     })
     rpc.register(EventsDefinition, {
@@ -93,7 +94,6 @@ export class EventEndpoint {
   }
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await -- async turns what is thrown into a rejection
 async function forward(
   { envelope }: ForwardRequest,
   { metadata }: CallContext,

@@ -41,6 +41,7 @@ import type { Log } from '../../shims/ports.ts'
 import type { ShimManager } from '../../shims/shim-manager.ts'
 import type { Task } from '../../shims/task-table.ts'
 import { processToProto } from './convert.ts'
+import { reasonOf } from '../../shims/reason.ts'
 
 /** @see containerd-behaviour.md §b (Tasks rows), §g */
 export class TasksService implements ServiceHandlers<typeof TasksDefinition> {
@@ -94,14 +95,12 @@ export class TasksService implements ServiceHandlers<typeof TasksDefinition> {
     return { id: execId, ...deleted }
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- async turns what is thrown into a rejection
   async get({ containerId, execId }: GetRequest, context: CallContext): Promise<GetResponse> {
     const process = this.#shims.tasks.getProcess(context.namespace, containerId, execId)
     return { process: processToProto(containerId, process) }
   }
 
   /** The request's filter is ignored, as containerd ignores it. */
-  // eslint-disable-next-line @typescript-eslint/require-await -- async turns what is thrown into a rejection
   async list(_request: ListTasksRequest, context: CallContext): Promise<ListTasksResponse> {
     const tasks = this.#shims.tasks.list(context.namespace)
     return { tasks: tasks.map(({ id, init }) => processToProto(id, init)) }
@@ -209,7 +208,7 @@ export class TasksService implements ServiceHandlers<typeof TasksDefinition> {
       if (answer === undefined) return undefined
       return { timestamp: timestampToProto(nowNs()), id, data: answer.stats }
     } catch (error) {
-      this.#log.warn({ container: id, error }, 'no metrics of a container')
+      this.#log.warn({ container: id, reason: reasonOf(error) }, 'no metrics of a container')
       return undefined
     }
   }
