@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { closeSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { release } from 'node:os'
 import { native } from '../binding.ts'
-import { checkDescriptors, closeAll, exitOf, finish, readable, shell } from './support.ts'
+import {
+  checkDescriptors,
+  closeAll,
+  exitOf,
+  finish,
+  readable,
+  shell,
+  skipUnless,
+} from './support.ts'
 
 const SIGKILL = 9
 const SIGTERM = 15
@@ -65,7 +73,7 @@ describe('watchExit', () => {
   })
 
   it('tells the exit of a process that is not our child', async function () {
-    if (!keepsExits) this.skip() // Linux before 6.15 does not keep it
+    skipUnless(keepsExits, this, 'Linux before 6.15 does not keep it')
     const [readEnd, writeEnd] = native().pipe()
     const [goRead, goWrite] = native().pipe()
     const parent = shell('sh -c "read go; exit 7" <&3 & echo $!; wait', {

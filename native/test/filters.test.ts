@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { closeSync } from 'node:fs'
 import type { SeccompProfile, SeccompRule } from '../binding.ts'
 import { native } from '../binding.ts'
-import { checkDescriptors, closeAll, drain, finish, isRoot } from './support.ts'
+import { checkDescriptors, closeAll, drain, finish, needRoot } from './support.ts'
 
 const ALLOW = 0x7fff0000
 const ERRNO = 0x00050000
@@ -100,12 +100,12 @@ describe('bpfLoadDeviceProgram', () => {
   const allowAll = Buffer.from('b7000000010000009500000000000000', 'hex')
 
   it('loads a program', function () {
-    if (!isRoot) this.skip() // bpf needs CAP_BPF
+    needRoot(this) // bpf needs CAP_BPF
     closeSync(native().bpfLoadDeviceProgram(allowAll))
   })
 
   it('says what the verifier says', function () {
-    if (!isRoot) this.skip() // bpf needs CAP_BPF
+    needRoot(this) // bpf needs CAP_BPF
     const noReturnValue = Buffer.from('9500000000000000', 'hex')
     assert.throws(() => native().bpfLoadDeviceProgram(noReturnValue), {
       code: 'EACCES',
@@ -118,7 +118,7 @@ describe('bpfLoadDeviceProgram', () => {
   })
 
   it('attaches to a cgroup only', function () {
-    if (!isRoot) this.skip() // bpf needs CAP_BPF
+    needRoot(this) // bpf needs CAP_BPF
     const program = native().bpfLoadDeviceProgram(allowAll)
     const notCgroup = native().eventfd()
     assert.throws(

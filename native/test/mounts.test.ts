@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { closeSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { native } from '../binding.ts'
-import { checkDescriptors, closeAll, isRoot, scratchDirectory } from './support.ts'
+import { checkDescriptors, closeAll, needRoot, scratchDirectory } from './support.ts'
 
 const AT_FDCWD = -100
 const O_DIRECTORY = 0o200000
@@ -48,8 +48,8 @@ describe('openat2', () => {
 // Detached mounts only: no mount table is touched.
 describe('the mount API', () => {
   checkDescriptors()
-  before(function () {
-    if (!isRoot) this.skip() // mounts need CAP_SYS_ADMIN
+  beforeEach(function () {
+    needRoot(this) // mounts need CAP_SYS_ADMIN
   })
 
   function tmpfs(attributes: number): number {

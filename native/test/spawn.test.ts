@@ -6,7 +6,7 @@ import {
   closeAll,
   drain,
   finish,
-  isRoot,
+  needRoot,
   outputOf,
   scratchDirectory,
   shell,
@@ -107,7 +107,7 @@ describe('spawn', () => {
   })
 
   it('puts the child into new namespaces', async function () {
-    if (!isRoot) this.skip() // namespaces need CAP_SYS_ADMIN
+    needRoot(this) // namespaces need CAP_SYS_ADMIN
     const ours = await outputOf('readlink /proc/self/ns/uts')
     const theirs = await outputOf('readlink /proc/self/ns/uts', { cloneFlags: CLONE_NEWUTS })
     assert.match(theirs, /^uts:/)
@@ -168,7 +168,7 @@ describe('spawn', () => {
   })
 
   it('enters a cgroup with the clone', async function () {
-    if (!isRoot) this.skip() // cgroups are root's
+    needRoot(this) // cgroups are root's
     // A cgroup v2 hierarchy that is attached nowhere.
     const context = native().fsopen('cgroup2')
     native().fsconfigCreate(context)

@@ -15,7 +15,17 @@ import { errnoOf } from '../../proto/errors/platform-error.ts'
 import type { ProcessExit, SpawnOptions, SpawnedProcess } from '../binding.ts'
 import { native } from '../binding.ts'
 
-export const isRoot = process.geteuid?.() === 0
+/** Skips a test unless the condition holds; the reason is added to its title, where the list of skips shows it. */
+export function skipUnless(condition: boolean, context: Mocha.Context, reason: string): void {
+  if (condition) return
+  const test = context.currentTest ?? context.runnable()
+  test.title += ` (${reason})`
+  context.skip()
+}
+
+export function needRoot(context: Mocha.Context): void {
+  skipUnless(process.geteuid?.() === 0, context, 'needs root')
+}
 
 /** Open descriptors and what they are. */
 function openDescriptors(): readonly string[] {
