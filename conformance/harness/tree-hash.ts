@@ -68,6 +68,23 @@ export function treeDifference(
     .slice(0, limit)
 }
 
+/**
+ * Leaves out, on both sides, the times that unpacking gave to directories on the expected side: the image does
+ * not promise them, and another unpacker may keep the time of the directory below instead.
+ */
+export function withoutUnpackTimes(
+  expected: readonly string[],
+  found: readonly string[],
+): readonly [readonly string[], readonly string[]] {
+  const identity = (line: string): string => line.replace(/ directory .*$/, '')
+  const unpromised = new Set(
+    expected.filter((line) => line.includes(' mtime=unpacked')).map(identity),
+  )
+  const strip = (line: string): string =>
+    unpromised.has(identity(line)) ? line.replace(/ mtime=\S+/, '') : line
+  return [expected.map(strip), found.map(strip)]
+}
+
 /** Paths below the root in byte order, each as latin1 so that any bytes survive; '' is the root itself. */
 function* walk(root: string, path: string): Generator<string> {
   yield path

@@ -5,7 +5,8 @@
 #
 #   WHAT = small   busybox, one layer:       DIRECTORY/busybox.tar
 #   WHAT = real    Debian, five layers:      DIRECTORY/real/{oci,reference.txt}
-#                  (and the small one)       DIRECTORY/registry: a docker-registry store with both
+#                  (and the small one)       DIRECTORY/registry: a docker-registry store with debian:test,
+#                                            busybox:test and unpadded:test
 #
 # The real image has in its upper layers everything an unpacker has to get right: whiteouts, an opaque
 # directory, a file that replaces a directory and the reverse, hardlinks (inside a layer, and to a file
@@ -115,16 +116,26 @@ build_real() {
   umoci repack --image "$work/oci:test" "$work/bundle"
   add_layer layer_things
   add_layer layer_removals
-  mkdir "$work/opaque"; echo new > "$work/opaque/new"; echo replaced > "$work/opaque/both"
-  umoci insert --image "$work/oci:test" --opaque "$work/opaque" /things/opaque
-  mkdir "$work/last"; echo last > "$work/last/last"
-  umoci insert --image "$work/oci:test" "$work/last" /things/last
+  # Layers that hold a file but not the directories above it, the first with an opaque directory.
+  mkdir -p "$work/layer/things/opaque" "$work/layer/things/last"
+  echo new > "$work/layer/things/opaque/new"; echo replaced > "$work/layer/things/opaque/both"
+  : > "$work/layer/things/opaque/.wh..wh..opq"; echo last > "$work/layer/things/last/last"
+  tar -C "$work/layer" --numeric-owner -cf "$work/opaque.tar" things/opaque/.wh..wh..opq things/opaque/new things/opaque/both
+  tar -C "$work/layer" --numeric-owner -cf "$work/last.tar" things/last/last
+  umoci raw add-layer --image "$work/oci:test" "$work/opaque.tar"
+  umoci raw add-layer --image "$work/oci:test" "$work/last.tar"
   umoci config --image "$work/oci:test" --config.cmd /bin/bash --config.workingdir / \
     --config.env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   umoci gc --layout "$work/oci"
   mkdir "$dir/real"
   reference_listing "$dir/real/reference.txt"
   mv "$work/oci" "$dir/real/oci"
+}
+
+# `umoci insert` writes a layer that ends with the last byte of the last file: no padding, no end marker.
+build_unpadded() {
+  mkdir "$work/inserted"; echo inserted > "$work/inserted/file"
+  umoci insert --image "$work/small:latest" "$work/inserted" /inserted
 }
 
 fill_registry() {
@@ -145,6 +156,8 @@ END
   done
   skopeo --insecure-policy copy --dest-tls-verify=false \
     "oci:$dir/real/oci:test" "docker://127.0.0.1:$1/debian:test"
+  skopeo --insecure-policy copy --dest-tls-verify=false \
+    "oci:$work/small:latest" "docker://127.0.0.1:$1/unpadded:test"
   kill "$registry_pid"; wait "$registry_pid" || true
   registry_pid=
 }
@@ -152,5 +165,6 @@ END
 build_small
 if [ "$what" = real ]; then
   build_real
+  build_unpadded
   fill_registry "${BERTH_TEST_REGISTRY_PORT:?the caller picks a free port}"
 fi

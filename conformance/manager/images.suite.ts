@@ -5,14 +5,14 @@ import { join } from 'node:path'
 
 import { freePort } from '../harness/free-port.ts'
 import { Manager, rows } from '../harness/manager.ts'
-import { runOk } from '../harness/process.ts'
+import { describe as explain, runOk } from '../harness/process.ts'
 import { type Registry, startRegistry } from '../harness/registry.ts'
 import { startScriptedRegistry } from '../harness/scripted-registry.ts'
-import { treeDifference, treeLines } from '../harness/tree-hash.ts'
+import { treeDifference, treeLines, withoutUnpackTimes } from '../harness/tree-hash.ts'
 import { until } from '../harness/until.ts'
 import { Workspace } from '../harness/workspace.ts'
 import { IMAGE_TIMEOUT_MS, type RealImage, realImage } from '../images/image-cache.ts'
-import { BUSYBOX, assertRefused, describeManager, kind } from './subject.ts'
+import { BUSYBOX, assertRefused, describeManager, isOurs, kind } from './subject.ts'
 
 interface Descriptor {
   readonly digest: string
@@ -129,7 +129,7 @@ describeManager(
       const expected = await unpackedTree(peer, peerPlace, reference, image)
       const found = await unpackedTree(subject().manager, subject().workspace, reference, image)
       assert.ok(expected.length > 5000)
-      assert.deepEqual(treeDifference(expected, found), [])
+      assert.deepEqual(treeDifference(...withoutUnpackTimes(expected, found)), [])
     })
 
     it('a container of it has what the layers promise', async () => {
@@ -187,6 +187,25 @@ describeManager(
         'exec -a busybox /things/capable grep CapEff /proc/self/status',
       ])
       assert.equal(stdout.trim(), 'CapEff:\t0000000000002400')
+    })
+
+    it('takes a layer that ends without padding, as umoci insert writes it', async () => {
+      const { manager } = subject()
+      const unpadded = `${registry.host}/unpadded:test`
+      try {
+        await manager.ctrOk(['images', 'pull', '--plain-http', unpadded])
+        const { stdout } = await manager.ctrOk([
+          'run',
+          '--rm',
+          unpadded,
+          subject().newId(),
+          'cat',
+          '/inserted/file',
+        ])
+        assert.equal(stdout, 'inserted\n')
+      } finally {
+        await manager.ctr(['images', 'rm', '--sync', unpadded])
+      }
     })
 
     it('tag gives the image a second name, rm takes it away again', async () => {
@@ -271,41 +290,6 @@ describeManager('containerd API: failures of a pull', (subject) => {
     )
   })
 
-  it('a layer with another digest: says both digests, and keeps nothing of it', async () => {
-    const { manager } = subject()
-    const { layout } = await realImage()
-    const { layers } = readManifest(layout)
-    const victim = layers.find(({ size }) => size < 1_000_000)?.digest ?? ''
-    await using registry = await startScriptedRegistry(layout)
-    let sent = ''
-    registry.spoil = (digest, body) => {
-      if (digest !== victim) return body
-      const bad = Buffer.from(body)
-      bad[bad.length - 1] = (bad.at(-1) ?? 0) ^ 0xff
-      sent = `sha256:${createHash('sha256').update(bad).digest('hex')}`
-      return bad
-    }
-    const reference = `${registry.host}/debian:test`
-    const result = await manager.ctr(['images', 'pull', '--plain-http', reference])
-    assertRefused(result, /digest/, new RegExp(victim), new RegExp(sent))
-    const listed = (await manager.ctrOk(['content', 'ls', '-q'])).stdout
-    assert.equal(listed.includes(victim) || listed.includes(sent), false)
-    assert.doesNotMatch((await manager.ctrOk(['images', 'ls', '-q'])).stdout, new RegExp(reference))
-  })
-
-  it('a manifest that is not what was asked for by digest', async () => {
-    const { manager } = subject()
-    const { layout } = await realImage()
-    const { digest } = readManifest(layout)
-    await using registry = await startScriptedRegistry(layout)
-    registry.spoil = (asked, body) =>
-      asked === digest ? Buffer.from(body.toString().replace('{', '{ ')) : body
-    assertRefused(
-      await manager.ctr(['images', 'pull', '--plain-http', `${registry.host}/debian@${digest}`]),
-      /digest|size/,
-    )
-  })
-
   it('import of something that is no image archive', async () => {
     const { manager } = subject()
     const before = (await manager.ctrOk(['images', 'ls', '-q'])).stdout
@@ -332,6 +316,81 @@ describeManager('containerd API: failures of a pull', (subject) => {
     assertRefused(await manager.ctr(['content', 'get', 'sha256:short']), /invalid|digest/)
   })
 })
+
+describeManager(
+  'containerd API: a registry that sends a wrong manifest',
+  (subject) => {
+    it('a manifest that is not what was asked for by digest', async () => {
+      const { manager } = subject()
+      const { layout } = await realImage()
+      const { digest } = readManifest(layout)
+      await using registry = await startScriptedRegistry(layout)
+      registry.spoil = (asked, body) =>
+        asked === digest ? Buffer.from(body.toString().replace('{', '{ ')) : body
+      // A namespace of its own: containerd 1.6 keeps a manifest of the wrong size as an unfinished download,
+      // and every later pull of it fails on that.
+      const namespace = subject().newId()
+      const pull = [
+        '--namespace',
+        namespace,
+        'images',
+        'pull',
+        '--plain-http',
+        `${registry.host}/debian@${digest}`,
+      ]
+      assertRefused(await manager.ctr(pull), /digest|size|sha256:\w+.*sha256:/)
+      // The registry is healed: what was wrong must not stay in the way. containerd 1.6 keeps it as an unfinished
+      // download, on which later pulls fail.
+      registry.spoil = (_, body) => body
+      const healed = await manager.ctr(pull, { timeoutMs: 120_000 })
+      assert.ok(
+        !isOurs || healed.exitCode === 0,
+        explain(healed, 'the wrong manifest stays in the way'),
+      )
+    })
+  },
+  { withImage: false },
+)
+
+describeManager(
+  'containerd API: a registry that sends a wrong layer',
+  (subject) => {
+    it('a layer with another digest: says both digests, and keeps nothing of it', async () => {
+      const { manager } = subject()
+      const { layout } = await realImage()
+      const { layers } = readManifest(layout)
+      const victim = layers.find(({ size }) => size < 1_000_000)?.digest ?? ''
+      await using registry = await startScriptedRegistry(layout)
+      let sent = ''
+      registry.spoil = (digest, body) => {
+        if (digest !== victim) return body
+        const bad = Buffer.from(body)
+        bad[bad.length - 1] = (bad.at(-1) ?? 0) ^ 0xff
+        sent = `sha256:${createHash('sha256').update(bad).digest('hex')}`
+        return bad
+      }
+      const reference = `${registry.host}/debian:test`
+      const result = await manager.ctr(['images', 'pull', '--plain-http', reference])
+      assertRefused(result, new RegExp(victim), new RegExp(sent))
+      const listed = (await manager.ctrOk(['content', 'ls', '-q'])).stdout
+      assert.equal(listed.includes(victim) || listed.includes(sent), false)
+      assert.doesNotMatch(
+        (await manager.ctrOk(['images', 'ls', '-q'])).stdout,
+        new RegExp(reference),
+      )
+      // Healed, as above; containerd 1.6 sometimes recovers and sometimes does not.
+      registry.spoil = (_, body) => body
+      const healed = await manager.ctr(['images', 'pull', '--plain-http', reference], {
+        timeoutMs: 120_000,
+      })
+      assert.ok(
+        !isOurs || healed.exitCode === 0,
+        explain(healed, 'the wrong layer stays in the way'),
+      )
+    })
+  },
+  { withImage: false },
+)
 
 describe(`containerd API: the disk is full [${kind}]`, function () {
   this.timeout(IMAGE_TIMEOUT_MS)
