@@ -3,7 +3,10 @@ import {
   EventsDefinition,
   type ForwardRequest,
 } from '../proto/generated/containerd/services/ttrpc/events/v1/events.ts'
+import { native } from '../native/binding.ts'
+import { wrapSystemError } from '../proto/errors/platform-error.ts'
 import { TtrpcClient } from '../proto/ttrpc/client.ts'
+import { FdChannel } from './fd-channel.ts'
 
 /** As long as containerd's own shims give it. */
 const FORWARD_TIMEOUT_MS = 5000
@@ -21,7 +24,7 @@ export class EventForwarder {
   /** @throws what the connection or the daemon reports; the next call connects anew */
   async forward(request: ForwardRequest, sequence: bigint): Promise<void> {
     if (this.#client === undefined || this.#client.isClosed) {
-      this.#client = await TtrpcClient.connect(this.#path, { timeoutMs: FORWARD_TIMEOUT_MS })
+      this.#client = new TtrpcClient(new FdChannel(connect(this.#path)))
     }
     const metadata = new Map([[SEQUENCE_METADATA, String(sequence)]])
     const namespace = request.envelope?.namespace
@@ -34,5 +37,13 @@ export class EventForwarder {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client?.[Symbol.asyncDispose]()
+  }
+}
+
+function connect(path: string): number {
+  try {
+    return native().connectUnix(path)
+  } catch (error) {
+    throw wrapSystemError(error, { action: 'connect to the daemon', path })
   }
 }

@@ -1,6 +1,5 @@
 /** The long-running shim: everything is put together here, and taken apart in reverse. */
-import { readlinkSync, unlinkSync } from 'node:fs'
-import { createServer, type Server, type Socket } from 'node:net'
+import { closeSync, readlinkSync, unlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { native } from '../native/binding.ts'
 import { PlatformError, errnoOf } from '../proto/errors/platform-error.ts'
@@ -11,6 +10,8 @@ import { ContainerTable } from './container-table.ts'
 import { openDriver } from './driver-factory.ts'
 import { EventForwarder } from './event-forwarder.ts'
 import { EventPublisher } from './event-publisher.ts'
+import { FdChannel } from './fd-channel.ts'
+import { FdListener } from './fd-listener.ts'
 import { FifoLog, type Log } from './log.ts'
 import { Outbox } from './outbox.ts'
 import { ShutdownSignal } from './shutdown-signal.ts'
@@ -68,7 +69,7 @@ export async function serve(
     },
   })
   for (const definition of TASK_DEFINITIONS) server.register(definition, service)
-  const listener = await listen(server, shutdown)
+  const listener = listen(server, shutdown, log)
   log.write('debug', 'serving', { id: identity.id, namespace: identity.namespace })
 
   await shutdown.requested
@@ -82,7 +83,7 @@ export async function serve(
 }
 
 /** The listening socket was made by `start`; the kernel has queued who came since. */
-function listen(server: TtrpcServer, shutdown: ShutdownSignal): Promise<Server> {
+function listen(server: TtrpcServer, shutdown: ShutdownSignal, log: Log): FdListener {
   if (!isSocket(LISTEN_FD)) {
     throw new PlatformError('failedPrecondition', {
       action: 'serve',
@@ -90,35 +91,24 @@ function listen(server: TtrpcServer, shutdown: ShutdownSignal): Promise<Server> 
       wanted: 'to be started by the start command',
     })
   }
-  const listener = createServer((socket) => {
-    if (!isTrustedPeer(socket)) {
-      socket.destroy()
+  const onConnection = (fd: number): void => {
+    const { uid } = native().peerCredentials(fd)
+    // The socket's mode keeps others out; this is the second lock.
+    if (uid !== process.getuid?.()) {
+      log.write('warning', 'refused a connection', { uid })
+      closeSync(fd)
       return
     }
+    const channel = new FdChannel(fd)
     shutdown.connectionOpened()
-    socket.once('close', () => {
+    channel.once('close', () => {
       shutdown.connectionClosed()
     })
-    server.serveSocket(socket)
+    server.serveSocket(channel)
+  }
+  return new FdListener(LISTEN_FD, onConnection, (error) => {
+    log.write('error', 'cannot accept a connection', { error: String(error) })
   })
-  return new Promise((resolve, reject) => {
-    listener.once('error', reject)
-    listener.listen({ fd: LISTEN_FD }, () => {
-      resolve(listener)
-    })
-  })
-}
-
-/**
- * The socket's mode keeps others out; this is the second lock. Neither engine documents how to get at the
- * descriptor, so its absence is no reason to refuse.
- */
-function isTrustedPeer(socket: Socket): boolean {
-  const handle: unknown = Reflect.get(socket, '_handle')
-  const fd: unknown =
-    typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
-  if (typeof fd !== 'number' || fd < 0) return true
-  return native().peerCredentials(fd).uid === process.getuid?.()
 }
 
 function isSocket(fd: number): boolean {

@@ -1,9 +1,8 @@
 /** The calling side of ttrpc: unary calls, any number at a time, over one connection. */
-import { createConnection } from 'node:net'
-import type { Duplex } from 'node:stream'
 import { Request, Response } from '../generated/ttrpc/message.ts'
 import { PlatformError, wrapSystemError } from '../errors/platform-error.ts'
 import { bufferView } from './bytes.ts'
+import type { ByteChannel } from './byte-channel.ts'
 import type { MethodKey, RequestOf, ResponseOf, ServiceDefinition } from './definition.ts'
 import { FRAME_TYPE, MAX_DATA_BYTES, encodeFrame, type Frame } from './frame.ts'
 import { FrameReader, type ReadItem } from './frame-reader.ts'
@@ -32,7 +31,7 @@ const MAX_STREAM_ID = 0xffff_ffff
 const NANOS_PER_MILLI = 1_000_000n
 
 export class TtrpcClient {
-  readonly #socket: Duplex
+  readonly #socket: ByteChannel
   readonly #reader = new FrameReader()
   readonly #pending = new Map<number, PendingCall>()
   readonly #closed: Promise<PlatformError>
@@ -40,7 +39,7 @@ export class TtrpcClient {
   #failure: PlatformError | undefined
 
   /** Takes over a connected stream. */
-  constructor(socket: Duplex) {
+  constructor(socket: ByteChannel) {
     this.#socket = socket
     socket.on('error', (error) => {
       this.#fail(wrapSystemError(error, { action: 'talk to ttrpc peer' }))
@@ -61,6 +60,8 @@ export class TtrpcClient {
   /** @throws unavailable, notFound (no such socket), deadlineExceeded */
   static async connect(path: string, options: ConnectOptions = {}): Promise<TtrpcClient> {
     const timeoutMs = options.timeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS
+    // Not everybody who calls over a channel of his own wants to load it.
+    const { createConnection } = await import('node:net')
     const socket = createConnection({ path })
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {

@@ -1,8 +1,8 @@
 /** The serving side of ttrpc: unary methods over any duplex byte stream. */
-import type { Duplex } from 'node:stream'
 import { Request, Response } from '../generated/ttrpc/message.ts'
 import { PlatformError } from '../errors/platform-error.ts'
 import { bufferView } from './bytes.ts'
+import type { ByteChannel } from './byte-channel.ts'
 import type { CallContext, Handlers, MethodDefinition, ServiceDefinition } from './definition.ts'
 import { FRAME_TYPE, MAX_DATA_BYTES, encodeFrame, type Frame } from './frame.ts'
 import { FrameReader, type ReadItem } from './frame-reader.ts'
@@ -53,7 +53,7 @@ export class TtrpcServer {
   }
 
   /** Serves a connected peer until it goes away. The socket belongs to the server from now on. */
-  serveSocket(socket: Duplex): void {
+  serveSocket(socket: ByteChannel): void {
     if (this.#isClosed) {
       socket.destroy()
       return
@@ -76,14 +76,18 @@ export class TtrpcServer {
 
 class Connection {
   readonly closed: Promise<void>
-  readonly #socket: Duplex
+  readonly #socket: ByteChannel
   readonly #routes: ReadonlyMap<string, Route>
   readonly #options: TtrpcServerOptions
   readonly #reader = new FrameReader()
   readonly #calls = new Map<number, AbortController>()
   #lastStreamId = 0
 
-  constructor(socket: Duplex, routes: ReadonlyMap<string, Route>, options: TtrpcServerOptions) {
+  constructor(
+    socket: ByteChannel,
+    routes: ReadonlyMap<string, Route>,
+    options: TtrpcServerOptions,
+  ) {
     this.#socket = socket
     this.#routes = routes
     this.#options = options

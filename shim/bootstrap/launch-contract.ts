@@ -6,7 +6,14 @@ export const PROGRAM_NAME = 'containerd-shim-berth-v2'
 export const LISTEN_FD = 3
 
 /**
- * Engine settings for the server. It does little, rarely, and there is one per container: machine code would
- * cost it more memory (measured: 1.7 of 6.5 MB) than it could ever save time.
+ * Engine settings for the server. It does little, rarely, and there is one per container, so it is set to
+ * give memory back early instead of running fast: no machine code, bytecode dropped after use, a collection
+ * from 256 KiB on instead of 32 MiB, one collector thread (measured together: 6.7 to 4.0 MB private).
  */
-export const SERVER_ENGINE_ENV = ['BUN_JSC_useJIT=0']
+export const SERVER_ENGINE_ENV = [
+  'BUN_JSC_useJIT=0',
+  'BUN_JSC_useEagerCodeBlockJettisonTiming=1',
+  'BUN_JSC_largeHeapSize=262144',
+  'BUN_JSC_useConcurrentGC=0',
+  'BUN_JSC_numberOfGCMarkers=1',
+]
