@@ -6,13 +6,11 @@ import type { LeaseScope } from '../metadata/lease-store.ts'
 import type { ContentDescriptor } from './documents.ts'
 import { formatReference } from './reference.ts'
 import type { BlobPart, RegistryClient } from './registry-client.ts'
-import { retry } from './retry.ts'
 import { storeContent } from './store-content.ts'
 import { connectionFailure, noProgress } from './transport.ts'
 
 /** Written and hashed at a time. */
 const BATCH_BYTES = 1024 * 1024
-const NO_PROGRESS_MS = 30_000
 
 export interface BlobFetcherOptions {
   readonly content: ContentStore
@@ -20,7 +18,6 @@ export interface BlobFetcherOptions {
   readonly scope: LeaseScope
   readonly signal: AbortSignal
   readonly onProgress?: (descriptor: ContentDescriptor, fetchedBytes: bigint) => void
-  readonly noProgressMs?: number
 }
 
 /** Brings blobs from a registry into the content store, going on where an earlier attempt stopped. */
@@ -37,9 +34,9 @@ export class BlobFetcher {
    * @throws dataLoss naming both digests when the registry sent something else
    */
   async fetch(descriptor: ContentDescriptor, ref: string, labels: Labels): Promise<void> {
-    const { content, scope, signal } = this.#options
+    const { content, client, scope, signal } = this.#options
     const fill = async (writer: ContentWriter): Promise<void> => {
-      await retry(() => this.#transfer(writer, descriptor), { signal })
+      await client.attempt(() => this.#transfer(writer, descriptor), signal)
       await this.#commit(writer, descriptor, labels)
     }
     await storeContent(content, scope, { ...descriptor, ref, labels }, fill, signal)
@@ -66,7 +63,8 @@ export class BlobFetcher {
     writer: ContentWriter,
     descriptor: ContentDescriptor,
   ): Promise<void> {
-    const { onProgress, noProgressMs = NO_PROGRESS_MS } = this.#options
+    const { onProgress, client } = this.#options
+    const { noProgressMs } = client
     const limitBytes = BigInt(descriptor.sizeBytes)
     const watchdog = setTimeout(() => body.destroy(noProgress(url, noProgressMs)), noProgressMs)
     let batch: Buffer[] = []

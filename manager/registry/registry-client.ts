@@ -21,7 +21,10 @@ export interface RegistryClientOptions {
   /** Sent to the registry itself only. */
   readonly headers?: Readonly<Record<string, string>>
   readonly credentials?: CredentialSource
+  /** A connection on which nothing arrives for this long is given up. */
   readonly noProgressMs?: number
+  /** Before the second attempt; it doubles each time. */
+  readonly firstPauseMs?: number
 }
 
 export interface FetchedManifest {
@@ -45,6 +48,8 @@ export interface BlobPart {
  */
 export class RegistryClient implements Disposable {
   readonly reference: ImageReference
+  readonly noProgressMs: number
+  readonly #firstPauseMs: number
   readonly #base: URL
   readonly #transport: Transport
   readonly #authorizer: Authorizer
@@ -53,9 +58,9 @@ export class RegistryClient implements Disposable {
   constructor(options: RegistryClientOptions) {
     this.reference = options.reference
     this.#base = registryUrl(options.reference, options.scheme)
-    this.#transport = new Transport(
-      options.noProgressMs === undefined ? {} : { noProgressMs: options.noProgressMs },
-    )
+    this.noProgressMs = options.noProgressMs ?? 30_000
+    this.#firstPauseMs = options.firstPauseMs ?? 200
+    this.#transport = new Transport(this.noProgressMs)
     this.#headers = options.headers ?? {}
     this.#authorizer = new Authorizer({
       transport: this.#transport,
@@ -70,20 +75,22 @@ export class RegistryClient implements Disposable {
    * @throws notFound naming registry, repository and tag; dataLoss when it is not what the digest says
    */
   async fetchManifest(wanted: string, signal: AbortSignal): Promise<FetchedManifest> {
-    return await retry(
-      async () => {
-        const response = await this.#get(
-          `manifests/${wanted}`,
-          { accept: MANIFEST_MEDIA_TYPES.join(', ') },
-          signal,
-        )
-        if (response.status !== 200) throw await this.#refusal(response, `manifest ${wanted}`)
-        const bytes = await readSmallBody(response, MAX_MANIFEST_BYTES)
-        const mediaType = (response.headers['content-type'] ?? '').split(';')[0]?.trim() ?? ''
-        return { bytes, mediaType, digest: this.#verifyManifest(bytes, wanted) }
-      },
-      { signal },
-    )
+    return await this.attempt(async () => {
+      const response = await this.#get(
+        `manifests/${wanted}`,
+        { accept: MANIFEST_MEDIA_TYPES.join(', ') },
+        signal,
+      )
+      if (response.status !== 200) throw await this.#refusal(response, `manifest ${wanted}`)
+      const bytes = await readSmallBody(response, MAX_MANIFEST_BYTES)
+      const mediaType = (response.headers['content-type'] ?? '').split(';')[0]?.trim() ?? ''
+      return { bytes, mediaType, digest: this.#verifyManifest(bytes, wanted) }
+    }, signal)
+  }
+
+  /** Repeats what failed for a passing reason. */
+  async attempt<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return await retry(work, { signal, firstPauseMs: this.#firstPauseMs })
   }
 
   /** Starts to read a blob at an offset. The caller reads the body and retries. @throws notFound, unavailable */

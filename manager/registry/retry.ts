@@ -2,19 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PlatformError } from '../../proto/errors/platform-error.ts'
 
 const ATTEMPTS = 4
-const FIRST_PAUSE_MS = 200
 const MAX_PAUSE_MS = 5_000
 
 export interface RetryOptions {
   readonly signal: AbortSignal
   /** Pause before the second attempt; it doubles each time. */
-  readonly firstPauseMs?: number
+  readonly firstPauseMs: number
 }
 
 /** Repeats what failed for a passing reason, a bounded number of times. */
 export async function retry<T>(
   work: () => Promise<T>,
-  { signal, firstPauseMs = FIRST_PAUSE_MS }: RetryOptions,
+  { signal, firstPauseMs }: RetryOptions,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {

@@ -6,8 +6,6 @@ import { isLocalAddress, localRefused, lookupPublic } from './address-policy.ts'
 
 const MAX_REDIRECTS = 10
 const MAX_HEADER_BYTES = 64 * 1024
-/** A connection on which nothing arrives for this long is given up. */
-const NO_PROGRESS_MS = 30_000
 
 export interface TransportRequest {
   readonly method: 'GET' | 'HEAD'
@@ -33,8 +31,9 @@ export class Transport implements Disposable {
   readonly #https = new HttpsAgent({ keepAlive: true, maxSockets: 16 })
   readonly #noProgressMs: number
 
-  constructor(options: { readonly noProgressMs?: number } = {}) {
-    this.#noProgressMs = options.noProgressMs ?? NO_PROGRESS_MS
+  /** @param noProgressMs a connection on which nothing arrives for this long is given up */
+  constructor(noProgressMs: number) {
+    this.#noProgressMs = noProgressMs
   }
 
   /**
