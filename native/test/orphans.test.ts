@@ -12,6 +12,7 @@ describe('reapOrphans', () => {
   })
 
   it('leaves the status of a spawned process that nobody watches yet', () => {
+    assert.equal(found['unwatchedIsReaped'], false)
     assert.equal(found['unwatchedCode'], 21)
   })
 

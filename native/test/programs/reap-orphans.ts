@@ -63,6 +63,8 @@ await readable(unwatched.pidfd)
 const behind = await orphan(13)
 openGate()
 await readable(behind)
+await finish(shell('true'))
+const unwatchedIsReaped = isReaped(unwatched.pidfd)
 const unwatchedCode = codeOf(await exitOf(unwatched.pidfd))
 await untilReaped(behind)
 
@@ -86,6 +88,7 @@ await untilReaped(held[1])
 
 process.stdout.write(
   JSON.stringify({
+    unwatchedIsReaped,
     unwatchedCode,
     adoptedCode,
     heldAreReaped,
