@@ -13,7 +13,7 @@ const FLOW_CONTROL_WINDOW_BYTES = 4 * 1024 * 1024
 const SOCKET_MODE = 0o660
 /** `sun_path` with its terminating zero. */
 const MAX_SOCKET_PATH_BYTES = 107
-const STOP_GRACE_MS = 2000
+const STOP_GRACE_MS = 500
 
 export interface ServerOptions {
   /** Absolute path of the unix socket. */
