@@ -1,5 +1,5 @@
 /** How the client wants the runtime to be run: `containerd.runc.v1.Options`, and its copy in the bundle. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Any } from '../proto/generated/google/protobuf/any.ts'
 import { Options } from '../proto/generated/containerd/types/runc/options/oci.ts'
@@ -75,6 +75,11 @@ export function parseRuntimeOptions(any: Any | undefined): RuntimeOptions {
 /** Leaves the options in the bundle, for `delete` and for a shim that takes over. */
 export function saveRuntimeOptions(bundle: string, options: RuntimeOptions): void {
   writeFileAtomically(join(bundle, FILE_NAME), JSON.stringify(options))
+}
+
+/** The container is gone with all it had: `delete` has nothing to ask a runtime for. */
+export function forgetRuntimeOptions(bundle: string): void {
+  rmSync(join(bundle, FILE_NAME), { force: true })
 }
 
 /** The options of a container that was created in this bundle; undefined when none ever was. */

@@ -40,7 +40,12 @@ import type { ExitRecord } from './exit-record.ts'
 import type { Log } from './log.ts'
 import { pidOf, statusToProto } from './process-state.ts'
 import type { RuntimeDriver } from './runtime-driver.ts'
-import { parseRuntimeOptions, saveRuntimeOptions, type RuntimeOptions } from './runtime-options.ts'
+import {
+  forgetRuntimeOptions,
+  parseRuntimeOptions,
+  saveRuntimeOptions,
+  type RuntimeOptions,
+} from './runtime-options.ts'
 import type { EventSink } from './task-events.ts'
 import type { TaskProcess } from './task-process.ts'
 import { timestampOf } from './timestamp.ts'
@@ -128,6 +133,7 @@ export class TaskService implements Handlers<typeof TaskDefinition> {
       return exitToProto(exitOf(process), pidOf(process.state))
     }
     const exit = await container.delete()
+    forgetRuntimeOptions(container.bundle)
     this.#containers.remove(id)
     this.#drivers.delete(id)
     return exitToProto(exit, exit.pid)

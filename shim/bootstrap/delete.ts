@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { native, type ProcessExit } from '../../native/binding.ts'
 import { DeleteResponse } from '../../proto/generated/containerd/runtime/task/v2/shim.ts'
 import { errnoOf } from '../../proto/errors/platform-error.ts'
-import { openDriver } from '../driver-factory.ts'
 import {
   UNKNOWN_EXIT_STATUS,
   exitRecordOf,
@@ -39,6 +38,7 @@ export async function deleteContainer(
   let record = readExitRecord(bundle, '')
   if (options !== undefined) {
     const socketDirectory = join(identity.stateDirectory, 's')
+    const { openDriver } = await import('../driver-factory.ts')
     const driver = await openDriver({ identity, bundle, options, socketDirectory, log: SILENT_LOG })
     record ??= await endContainer(driver, identity.id, bundle)
     await driver.delete(identity.id, { force: true })
