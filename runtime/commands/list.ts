@@ -1,5 +1,4 @@
-import { statSync } from 'node:fs'
-import { userInfo } from 'node:os'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf } from '../../proto/errors/platform-error.ts'
 import { list } from '../operations/inspect.ts'
@@ -46,14 +45,19 @@ export const command = defineCommand({
   },
 })
 
-/** The name for our own uid, `#uid` for others, as runc shows those it cannot look up. */
+/** The owner's name as the host knows it, `#uid` for one it does not know, as runc shows it. */
 function ownerOf(path: string): string {
   try {
     const { uid } = statSync(path)
-    const self = userInfo()
-    return uid === self.uid ? self.username : `#${uid}`
+    return nameOf(uid) ?? `#${uid}`
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return ''
     throw error
   }
+}
+
+/** @see passwd(5) */
+function nameOf(uid: number): string | undefined {
+  const entries = readFileSync('/etc/passwd', 'utf8').split('\n')
+  return entries.map((line) => line.split(':')).find((fields) => fields[2] === String(uid))?.[0]
 }

@@ -17,6 +17,7 @@ import { compileSeccompFilter } from '../seccomp/filter.ts'
 import type { ProcessSpec, Spec } from '../spec/types.ts'
 import { refuseUnsupported } from '../spec/unsupported.ts'
 import { ContainerDirectory } from '../state/container-directory.ts'
+import { parseContainerId } from '../state/container-id.ts'
 import { identifyProcess } from '../state/init-identity.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import { warn } from '../warnings.ts'
@@ -28,6 +29,7 @@ import { listenForStart } from './start-socket.ts'
 
 export async function create(options: CreateOptions): Promise<LaunchedProcess> {
   const { bundle, id } = options
+  parseContainerId(id)
   const { spec } = bundle
   for (const warning of bundle.warnings) warn(warning)
   refuseUnsupported(spec)

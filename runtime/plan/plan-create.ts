@@ -5,6 +5,7 @@
  */
 import { type Operation, SYNC_POINTS } from '../../native/generated/operations.ts'
 import { PlatformError } from '../../proto/errors/platform-error.ts'
+import { sysctlPath } from '../spec/sysctl.ts'
 import type { HookSpec, Spec } from '../spec/types.ts'
 import { MOUNT_ATTR, MS } from './kernel.ts'
 import { propagationFlags } from './mount-options.ts'
@@ -108,11 +109,12 @@ function planConsole(spec: Spec): readonly Operation[] {
   ]
 }
 
-/** Before /proc/sys becomes read-only. A dotted name is a path, and a path may be given as it is. */
+/** Before /proc/sys becomes read-only. */
 function planSysctls(spec: Spec): readonly Operation[] {
   return Object.entries(spec.linux.sysctl).map(([name, value]) => ({
     op: 'writeSysctl',
-    path: `sys/${name.includes('/') ? name : name.replaceAll('.', '/')}`,
+    // The parser has refused names that are no path.
+    path: `sys/${sysctlPath(name) ?? name}`,
     value,
   }))
 }

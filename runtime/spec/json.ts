@@ -185,7 +185,7 @@ class StrictParser {
     const column = this.#at - before.lastIndexOf('\n')
     const character = this.#text.codePointAt(this.#at)
     throw new PlatformError('invalidArgument', {
-      action: `parse ${this.#document}`,
+      action: `parse ${this.#document} as JSON`,
       step: `line ${line} column ${column}`,
       found:
         character === undefined

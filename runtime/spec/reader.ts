@@ -268,7 +268,7 @@ function escapePointer(key: string): string {
 /** A value in few words for an error: `number 5`, `"text"`, `an array`. */
 function describe(value: unknown): string {
   if (value === undefined || value === null) return 'nothing'
-  if (Array.isArray(value)) return 'an array'
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array'
   switch (typeof value) {
     case 'string':
       return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value)

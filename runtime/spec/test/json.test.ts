@@ -60,7 +60,7 @@ describe('parseJson', () => {
         () => parseJson(text, 'config.json'),
         (error: { code: string; facts: object; message: string }) => {
           assert.equal(error.code, 'invalidArgument')
-          assert.match(error.message, /^parse config\.json at line/)
+          assert.match(error.message, /^parse config\.json as JSON at line/)
           const { step: foundStep, found: foundText } = error.facts as Record<string, string>
           assert.deepEqual([foundStep, foundText], [step, found])
           return true

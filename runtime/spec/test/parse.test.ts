@@ -99,7 +99,7 @@ describe('parseSpec', () => {
     ['/root', '"rootfs"', (d) => (d.root = 'rootfs')],
     ['/root/path', '""', (d) => (d.root = { path: '' })],
     ['/root/readonly', '"yes"', (d) => (d.root = { path: 'x', readonly: 'yes' })],
-    ['/process/args', 'an array', (d) => (d.process['args'] = [])],
+    ['/process/args', 'an empty array', (d) => (d.process['args'] = [])],
     ['/process/args', 'nothing', (d) => delete d.process['args']],
     ['/process/args/0', 'number 5', (d) => (d.process['args'] = [5])],
     ['/process/args/0', '"a\\u0000b"', (d) => (d.process['args'] = ['a\0b'])],
