@@ -322,13 +322,9 @@ describe('stopPump', () => {
   })
 
   it('ends though the source never stops', async () => {
-    const [source, writeEnd] = native().pipe()
-    const child = shell('exec cat /dev/zero', { fds: [-1, writeEnd, -1] })
-    closeSync(writeEnd)
-    const { handle, ended } = pump(source, openSync('/dev/null', 'w'))
+    const { handle, ended } = pump(openSync('/dev/zero', 'r'), openSync('/dev/null', 'w'))
     native().stopPump(handle)
     assert.equal((await ended).failure, undefined)
-    await finish(child) // of SIGPIPE
   })
 
   it('does nothing to one that has ended', async () => {
