@@ -37,7 +37,12 @@ function textDestination(output: DestinationStream): Writable {
 export function textLine(json: string): string {
   const { time, level, msg, ...fields } = JSON.parse(json) as Readonly<Record<string, unknown>>
   const rest = Object.entries(fields).map(([key, value]) => `${key}=${fieldText(value)}`)
-  return [String(time), String(level).toUpperCase().padEnd(5), String(msg ?? ''), ...rest].join(' ')
+  return [
+    String(time),
+    String(level).toUpperCase().padEnd(5),
+    typeof msg === 'string' ? msg : '',
+    ...rest,
+  ].join(' ')
 }
 
 function fieldText(value: unknown): string {

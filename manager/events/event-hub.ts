@@ -91,7 +91,7 @@ export class EventHub {
             hint: 'subscribe again and list what may have been missed',
           })
         }
-        if (subscriber.backlog.length === 0 && !signal.aborted) {
+        if (subscriber.backlog.length === 0 && !isAborted(signal)) {
           await new Promise<void>((resolve) => {
             subscriber.wake = resolve
           })
@@ -103,6 +103,11 @@ export class EventHub {
       leave()
     }
   }
+}
+
+/** Asked anew: it may have changed while the events were taken. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted
 }
 
 function checkTopic(topic: string): void {

@@ -1,11 +1,13 @@
 import { PlatformError } from '../../proto/errors/platform-error.ts'
 
 /** How one field of a record is updated; `key` is what follows the first dot, `labels.<key>`. */
-export interface FieldUpdate<Record> {
-  readonly whole: (current: Record, wanted: Record) => Record
+export interface FieldUpdate<T> {
+  readonly whole: (current: T, wanted: T) => T
   /** Absent when the field has no parts that can be named. */
-  readonly part?: (current: Record, wanted: Record, key: string) => Record
+  readonly part?: (current: T, wanted: T, key: string) => T
 }
+
+export type FieldTable<T> = Readonly<Record<string, FieldUpdate<T>>>
 
 /**
  * Applies an update with a field mask. Without a mask all mutable fields are replaced.
@@ -13,24 +15,24 @@ export interface FieldUpdate<Record> {
  * @throws invalidArgument for a path that is not there or not mutable
  * @see containerd-behaviour.md §a
  */
-export function applyFieldMask<Record>(
+export function applyFieldMask<T>(
   subject: string,
-  fields: Readonly<{ [name: string]: FieldUpdate<Record> }>,
-  current: Record,
-  wanted: Record,
+  fields: FieldTable<T>,
+  current: T,
+  wanted: T,
   mask: readonly string[],
-): Record {
+): T {
   const paths = mask.length === 0 ? Object.keys(fields) : mask
   return paths.reduce((record, path) => applyPath(subject, fields, record, wanted, path), current)
 }
 
-function applyPath<Record>(
+function applyPath<T>(
   subject: string,
-  fields: Readonly<{ [name: string]: FieldUpdate<Record> }>,
-  current: Record,
-  wanted: Record,
+  fields: FieldTable<T>,
+  current: T,
+  wanted: T,
   path: string,
-): Record {
+): T {
   const dot = path.indexOf('.')
   const name = dot === -1 ? path : path.slice(0, dot)
   const field = Object.hasOwn(fields, name) ? fields[name] : undefined

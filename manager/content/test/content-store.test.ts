@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { EventEnvelope } from '../../events/event-hub.ts'
 import { createLease, listLeaseResources } from '../../metadata/lease-store.ts'
 import { parseDigest, type Digest } from '../digest.ts'
 import { openContentFixture, type ContentFixture } from './content-fixture.ts'
@@ -216,7 +215,7 @@ describe('ContentStore: containerd-behaviour.md §c', () => {
     const events = fixture.events.subscribe(() => true, stop.signal)
     await put(bytes)
     await fixture.content.delete(scope, digest)
-    for await (const { topic } of events as AsyncIterable<EventEnvelope>) {
+    for await (const { topic } of events) {
       topics.push(topic)
       if (topics.length === 2) stop.abort()
     }

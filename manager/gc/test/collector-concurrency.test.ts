@@ -73,9 +73,9 @@ describe('Collector beside pulls: containerd-behaviour.md §d', () => {
   }
 
   it('takes nothing from images that are being pulled, and everything of those deleted', async () => {
-    let isPulling = true
+    const pulling = new AbortController()
     const collecting = (async () => {
-      while (isPulling) await collector.collect()
+      while (!pulling.signal.aborted) await collector.collect()
     })()
     const indices = Array.from({ length: IMAGES }, (_, index) => index)
     const pulled = await Promise.all(
@@ -88,7 +88,7 @@ describe('Collector beside pulls: containerd-behaviour.md §d', () => {
         return isKept ? { namespace, content } : { namespace, content: [] }
       }),
     )
-    isPulling = false
+    pulling.abort()
     await collecting
     await collector.collect()
 

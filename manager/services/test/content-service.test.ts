@@ -147,7 +147,7 @@ describe('Content service: containerd-behaviour.md §b, §c', () => {
   for (const method of ['info', 'update', 'delete'] as const) {
     it(`answers InvalidArgument to ${method} with a malformed digest`, async () => {
       const request = { digest: 'sha256:x', info: { digest: 'sha256:x' } }
-      const call = fixture.client.unary(ContentDefinition, method, request as never, ns)
+      const call = fixture.client.unary(ContentDefinition, method, request, ns)
       await assert.rejects(call, { code: status.INVALID_ARGUMENT })
     })
   }

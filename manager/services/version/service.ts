@@ -1,6 +1,6 @@
 import type { ServiceHandlers } from '../../grpc/service-definition.ts'
 import {
-  VersionDefinition,
+  type VersionDefinition,
   type VersionResponse,
 } from '../../../proto/generated/containerd/services/version/v1/version.ts'
 import { REVISION, VERSION } from '../../version.ts'
