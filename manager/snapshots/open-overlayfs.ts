@@ -26,6 +26,7 @@ export async function openOverlayfs(options: {
     directories: await SnapshotDirectories.open(overlayfsRoot(options.rootDir)),
     hasIndexOption: existsSync(INDEX_PARAMETER),
   })
+  await snapshotter.removeAbandoned()
   await snapshotter.cleanup()
   return snapshotter
 }

@@ -42,6 +42,9 @@ const MUTABLE_FIELDS = {
 /** A client that unpacks says with it what the snapshot will be committed as. */
 export const SNAPSHOT_REF_LABEL = 'containerd.io/snapshot.ref'
 
+/** On a snapshot that the manager itself is extracting a layer into. */
+export const EXTRACTING_LABEL = 'io.berth.extracting'
+
 export interface SnapshotterOptions {
   /** What clients call it: `overlayfs`. */
   readonly name: string
@@ -177,9 +180,11 @@ export class Snapshotter {
 
   /** Whether there is such a committed snapshot; then it is under the lease of the call. */
   async leaseCommitted(scope: LeaseScope, name: string): Promise<boolean> {
+    const isCommitted = (tx: ReadTransaction): boolean =>
+      tx.get(snapshotBucket, this.#path(scope.namespace, name))?.kind === 'committed'
+    if (!this.#store.read(isCommitted)) return false
     return await this.#store.write((tx) => {
-      if (tx.get(snapshotBucket, this.#path(scope.namespace, name))?.kind !== 'committed')
-        return false
+      if (!isCommitted(tx)) return false
       leaseResource(tx, scope, this.#leased(name))
       return true
     })
@@ -275,6 +280,17 @@ export class Snapshotter {
   /** Removes the directory of a record that has gone. */
   async removeDirectory(directoryId: bigint): Promise<void> {
     await this.#directories.remove(directoryId)
+  }
+
+  /** Removes what the manager was extracting when it died: nobody goes on with it. Only before calls are served. */
+  async removeAbandoned(): Promise<void> {
+    await this.#store.write((tx) => {
+      for (const { key, value } of tx.list(snapshotBucket)) {
+        const [namespace = '', snapshotter = '', name = ''] = key
+        const isAbandoned = snapshotter === this.name && EXTRACTING_LABEL in value.labels
+        if (isAbandoned && value.kind === 'active') this.removeRecord(tx, namespace, name)
+      }
+    })
   }
 
   /** Removes directories that belong to no snapshot. */

@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { PlatformError } from '../../proto/errors/platform-error.ts'
 import type { ContentStore } from '../content/content-store.ts'
 import type { Digest } from '../content/digest.ts'
+import { KeyedLock } from '../content/keyed-lock.ts'
 import { withLabel } from '../metadata/labels.ts'
 import type { LeaseScope } from '../metadata/lease-store.ts'
 import { snapshotLabel, UNCOMPRESSED_LABEL } from '../registry/image-labels.ts'
-import { SNAPSHOT_REF_LABEL, type Snapshotter } from '../snapshots/snapshotter.ts'
+import { EXTRACTING_LABEL, SNAPSHOT_REF_LABEL, type Snapshotter } from '../snapshots/snapshotter.ts'
 import { chainIds } from './chain-id.ts'
 import { layerCompression } from './layer-media-type.ts'
 import type { LayerUnpacker } from './layer-unpacker.ts'
@@ -45,6 +46,8 @@ export class ImageUnpacker {
   readonly #content: ContentStore
   readonly #snapshotter: Snapshotter
   readonly #layers: LayerUnpacker
+  /** Of several pulls of the same layer one extracts it, the others wait for it. */
+  readonly #inProgress = new KeyedLock<string>()
 
   constructor(content: ContentStore, snapshotter: Snapshotter, layers: LayerUnpacker) {
     this.#content = content
@@ -115,9 +118,19 @@ export class ImageUnpacker {
       () => false,
     )
     await layer.fetched
+    // Whoever has a lock waits at most for the layer below it, so nobody waits in a circle.
+    using _lock = await this.#inProgress.acquire(`${namespace} ${chainId}`)
     signal.throwIfAborted()
+    if (await this.#snapshotter.leaseCommitted(scope, chainId)) {
+      onLayer?.(layer, 'exists')
+      return
+    }
     const key = `extract-${randomBytes(6).toString('hex')} ${chainId}`
-    await this.#snapshotter.prepare(scope, { key, parent: '', labels: {} })
+    await this.#snapshotter.prepare(scope, {
+      key,
+      parent: '',
+      labels: { [EXTRACTING_LABEL]: 'true' },
+    })
     try {
       onLayer?.(layer, 'extracting')
       const { diffId } = await this.#layers.apply(

@@ -47,9 +47,18 @@ export interface TransferServiceOptions {
 /** @see containerd-behaviour.md §j */
 export class TransferService implements ServiceHandlers<typeof TransferDefinition> {
   readonly #parts: TransferServiceOptions
+  /** By the name of the snapshotter; the first is the default. */
+  readonly #unpackers: ReadonlyMap<string, ImageUnpacker>
 
   constructor(options: TransferServiceOptions) {
     this.#parts = options
+    const { content, snapshotters, unpacker } = options
+    this.#unpackers = new Map(
+      snapshotters.map((snapshotter) => [
+        snapshotter.name,
+        new ImageUnpacker(content, snapshotter, unpacker),
+      ]),
+    )
   }
 
   async transfer(request: TransferRequest, context: CallContext): Promise<Empty> {
@@ -185,16 +194,15 @@ export class TransferService implements ServiceHandlers<typeof TransferDefinitio
   #imageUnpacker({ unpacks }: ImageStoreMessage): ImageUnpacker | undefined {
     const [wanted] = unpacks
     if (wanted === undefined) return undefined
-    const { snapshotters, content, unpacker } = this.#parts
-    const snapshotter =
-      wanted.snapshotter === ''
-        ? snapshotters[0]
-        : snapshotters.find(({ name }) => name === wanted.snapshotter)
-    if (snapshotter !== undefined) return new ImageUnpacker(content, snapshotter, unpacker)
+    const names = [...this.#unpackers.keys()]
+    const unpacker = this.#unpackers.get(
+      wanted.snapshotter === '' ? (names[0] ?? '') : wanted.snapshotter,
+    )
+    if (unpacker !== undefined) return unpacker
     throw new PlatformError('invalidArgument', {
       action: 'find snapshotter',
       found: JSON.stringify(wanted.snapshotter),
-      wanted: `one of ${snapshotters.map(({ name }) => name).join(', ')}`,
+      wanted: `one of ${names.join(', ')}`,
     })
   }
 

@@ -197,6 +197,17 @@ describe('Snapshotter', () => {
     assert.ok(existsSync(join(base, '78', 'fs')))
   })
 
+  it('removes what an earlier run was extracting, not what clients had prepared', async () => {
+    await prepare('half', '', { 'io.berth.extracting': 'true' })
+    await prepare('theirs')
+    snapshots = await openOverlayfs({ rootDir, store, events })
+    assert.deepEqual(
+      snapshots.list('ns', []).map(({ name }) => name),
+      ['theirs'],
+    )
+    assert.deepEqual(await directories(), ['2'])
+  })
+
   it('gives the collector records to remove, and their directories after the commit', async () => {
     await makeChain('a', 'b')
     const collectable = collectableSnapshots([snapshots])
