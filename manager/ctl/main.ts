@@ -14,6 +14,10 @@ import { events, info, listNamespaces, version } from './commands/system.ts'
 const EXIT_FAILED = 1
 const EXIT_USAGE = 64
 
+/** What shells use for a program that could not be started. */
+const EXIT_NOT_EXECUTABLE = 126
+const EXIT_NOT_FOUND = 127
+
 type Work = (context: CommandContext) => Promise<number | undefined>
 
 interface GlobalOptions {
@@ -47,10 +51,20 @@ async function runCommand(globals: GlobalOptions, work: Work): Promise<number> {
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error
     process.stderr.write(`berthctl: ${error.message}\n`)
-    return EXIT_FAILED
+    return exitCodeOf(error)
   } finally {
     clients.connection.close()
   }
+}
+
+/** Runtimes say in the sentence that it was the program and not they who failed. */
+function exitCodeOf({ message }: PlatformError): number {
+  const reason = /\bexec: ".*?": (.*)/.exec(message)?.[1]
+  if (reason === undefined) return EXIT_FAILED
+  if (/not found|no such file/.test(reason)) return EXIT_NOT_FOUND
+  return /permission denied|exec format error|is a directory/.test(reason)
+    ? EXIT_NOT_EXECUTABLE
+    : EXIT_FAILED
 }
 
 function createProgram(perform: (globals: GlobalOptions, work: Work) => Promise<void>): Command {

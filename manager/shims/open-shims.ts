@@ -5,7 +5,9 @@ import { programDirectory } from '../../native/program-directory.ts'
 import type { ManagerConfig } from '../config/config.ts'
 import type { ContainerStore } from '../metadata/container-store.ts'
 import type { EventSink, Log } from './ports.ts'
-import { nativeWitnesses } from './process-witness.ts'
+import { watchProcess } from './process-witness.ts'
+import { unmountRootfs } from './rootfs.ts'
+import { ShimLog } from './shim-log.ts'
 import { ShimManager } from './shim-manager.ts'
 
 export interface ShimParts {
@@ -30,7 +32,11 @@ export function openShims({ config, containers, events, log }: ShimParts): ShimM
       },
     },
     events,
-    witnesses: nativeWitnesses,
+    host: {
+      watch: watchProcess,
+      openLog: (bundle, shimLog) => ShimLog.open(bundle, shimLog),
+      unmountRootfs,
+    },
     log,
     shim: {
       address: config.address,

@@ -19,11 +19,6 @@ export interface Witness {
   release(): void
 }
 
-export interface WitnessSource {
-  /** Undefined when there is no such process any more. */
-  watch(pid: number): Witness | undefined
-}
-
 /** Status of a process that is gone without anybody having seen how. */
 const UNKNOWN_EXIT_STATUS = 255
 const SIGNAL_BASE = 128
@@ -40,14 +35,10 @@ export function exitStatusOf(exit: ProcessExit): ExitStatus {
   }
 }
 
-export const nativeWitnesses: WitnessSource = {
-  watch(pid) {
-    const pidfd = openPidfd(pid)
-    return pidfd === undefined ? undefined : watchPidfd(pid, pidfd)
-  },
-}
-
-function watchPidfd(pid: number, pidfd: number): Witness {
+/** Undefined when there is no such process any more. */
+export function watchProcess(pid: number): Witness | undefined {
+  const pidfd = openPidfd(pid)
+  if (pidfd === undefined) return undefined
   let exit: ExitStatus | undefined
   let isOpen = true
   let resolveEnded: (exit: ExitStatus) => void = () => undefined

@@ -6,11 +6,10 @@ import { Status } from '../../proto/generated/containerd/types/task/task.ts'
 import type { StateResponse } from '../../proto/generated/containerd/runtime/task/v2/shim.ts'
 import { PlatformError } from '../../proto/errors/platform-error.ts'
 import type { Bundle } from './bundle.ts'
-import type { Log } from './ports.ts'
+import type { Log, ShimHost } from './ports.ts'
 import { ProcessState } from './process-state.ts'
 import { processStartTicks } from './process-witness.ts'
 import { ShimConnection } from './shim-connection.ts'
-import { ShimLog } from './shim-log.ts'
 import { readTaskRecord, type TaskRecord } from './task-record.ts'
 import { NO_IO, newTask, processOf, type Task } from './task-table.ts'
 import { reasonOf } from './reason.ts'
@@ -18,6 +17,7 @@ import { reasonOf } from './reason.ts'
 /** What the shim manager does with what is found. */
 export interface RecoveryActions {
   readonly log: Log
+  readonly host: ShimHost
   readonly add: (task: Task) => void
   readonly connect: (task: Task, connection: ShimConnection) => Promise<void>
   readonly watch: (task: Task, execId: string, pid: number) => void
@@ -43,7 +43,7 @@ export async function adoptTask(bundle: Bundle, actions: RecoveryActions): Promi
     await handleDead(task, record, actions)
     return
   }
-  task.log = ShimLog.open(bundle, actions.log)
+  task.log = actions.host.openLog(bundle, actions.log)
   try {
     await actions.connect(task, connection)
     await takeState(task, await connection.state(task.id, ''), connection, actions)

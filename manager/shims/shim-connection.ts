@@ -44,12 +44,19 @@ const TIMEOUT_MS = {
 } as const satisfies Record<Method, number | undefined>
 
 export class ShimConnection {
+  /** Resolves when the connection has ended, on either side. */
+  readonly closed: Promise<void>
   readonly #client: TtrpcClient
   readonly #metadata: ReadonlyMap<string, string>
   readonly #isVersion3: boolean
 
   private constructor(client: TtrpcClient, namespace: string, isVersion3: boolean) {
     this.#client = client
+    this.closed = new Promise((resolve) => {
+      client.onClose(() => {
+        resolve()
+      })
+    })
     this.#metadata = new Map([['containerd-namespace-ttrpc', namespace]])
     this.#isVersion3 = isVersion3
   }
@@ -63,6 +70,10 @@ export class ShimConnection {
   /** Calls back once, when the shim is gone or the connection was closed on this side. */
   onClose(listener: (reason: PlatformError) => void): void {
     this.#client.onClose(listener)
+  }
+
+  get isClosed(): boolean {
+    return this.#client.isClosed
   }
 
   create(request: CreateTaskRequest): Promise<{ pid: number }> {

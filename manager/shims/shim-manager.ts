@@ -8,16 +8,15 @@ import type { Timestamp } from '../../proto/generated/google/protobuf/timestamp.
 import { PlatformError } from '../../proto/errors/platform-error.ts'
 import type { EventEnvelope } from '../events/event-hub.ts'
 import { Bundle, bundleConfig, type BundleRoots } from './bundle.ts'
-import type { ContainerSource, EventSink, Log } from './ports.ts'
+import type { ContainerSource, EventSink, Log, ShimHost } from './ports.ts'
 import { ProcessState, type ExitStatus, type ProcessIo } from './process-state.ts'
-import { processStartTicks, type WitnessSource } from './process-witness.ts'
+import { processStartTicks } from './process-witness.ts'
 import { adoptTask } from './recovery.ts'
 import { publishDelete } from './task-events.ts'
 import { resolveShimProgram } from './runtime-name.ts'
 import { buryShim, discardTask, finishTask } from './task-end.ts'
 import { startShim, type ShimProgramOptions } from './shim-program.ts'
 import { ShimConnection } from './shim-connection.ts'
-import { ShimLog } from './shim-log.ts'
 import { writeTaskRecord } from './task-record.ts'
 import { TaskTable, newTask, processOf, type Task } from './task-table.ts'
 import { reasonOf } from './reason.ts'
@@ -26,7 +25,7 @@ export interface ShimManagerOptions {
   readonly roots: BundleRoots
   readonly containers: ContainerSource
   readonly events: EventSink
-  readonly witnesses: WitnessSource
+  readonly host: ShimHost
   readonly log: Log
   readonly shim: ShimProgramOptions
   /** Where our own programs lie. */
@@ -107,7 +106,7 @@ export class ShimManager {
     this.tasks.add(task)
     try {
       await bundle.writeShimPath(shimPath)
-      task.log = ShimLog.open(bundle, this.#options.log)
+      task.log = this.#options.host.openLog(bundle, this.#options.log)
       const endpoint = await startShim(shimPath, bundle, runtimeOptions, shim)
       await bundle.writeEndpoint(endpoint)
       const connection = await ShimConnection.open(endpoint, namespace)
@@ -185,18 +184,25 @@ export class ShimManager {
   /** Removes a container's process and everything its shim had. @throws failedPrecondition while it runs */
   async delete(namespace: string, id: string): Promise<DeletedProcess> {
     const task = this.tasks.get(namespace, id)
-    const before = this.#ends.get(task)
-    if (before !== undefined) {
-      await before
-      return this.delete(namespace, id)
+    for (;;) {
+      const { shim } = task
+      try {
+        return await this.#end(task, () => this.#delete(task))
+      } catch (error) {
+        if (shim?.isClosed !== true) throw error
+        // It died of it, or while we asked: what it left is cleaned up first, and then deleted.
+        await shim.closed
+      }
     }
-    return this.#end(task, () => this.#delete(task))
   }
 
   async #delete(task: Task): Promise<DeletedProcess> {
+    if (this.tasks.find(task.namespace, task.id) !== task) {
+      throw new PlatformError('notFound', `task ${task.id} not found`)
+    }
     if (task.shim === undefined) return this.#deleteWithoutShim(task)
     const deleted = await task.shim.delete(task.id, '')
-    await finishTask(task, this.#options.log)
+    await finishTask(task, this.#options)
     this.tasks.remove(task)
     return deleted
   }
@@ -205,7 +211,7 @@ export class ShimManager {
   async #deleteWithoutShim(task: Task): Promise<DeletedProcess> {
     const exit = task.init.exit
     if (exit === undefined) throw noShim(task)
-    await finishTask(task, this.#options.log)
+    await finishTask(task, this.#options)
     this.tasks.remove(task)
     publishDelete(this.#options.events, task, exit)
     return { pid: task.init.pid, exitStatus: exit.exitStatus, exitedAt: exit.exitedAt }
@@ -305,10 +311,11 @@ export class ShimManager {
 
   /** One broken bundle must not keep the others from being served. */
   async #recoverBundle(bundle: Bundle): Promise<void> {
-    const { log } = this.#options
+    const { log, host } = this.#options
     try {
       await adoptTask(bundle, {
         log,
+        host,
         add: (task) => {
           this.tasks.add(task)
         },
@@ -344,13 +351,13 @@ export class ShimManager {
       if (task.init.phase.status !== 'adding') void this.#bury(task)
     })
     const { shimPid } = await connection.connect(task.id)
-    task.shimWitness = this.#options.witnesses.watch(shimPid)
+    task.shimWitness = this.#options.host.watch(shimPid)
   }
 
   /** Sees a process to its end, by the shim and by ourselves. */
   #watch(task: Task, execId: string, pid: number): void {
-    const { log, witnesses } = this.#options
-    const witness = pid === 0 ? undefined : witnesses.watch(pid)
+    const { log, host } = this.#options
+    const witness = pid === 0 ? undefined : host.watch(pid)
     if (witness !== undefined) task.witnesses.set(execId, witness)
     // A shim whose events are lost is no reason to wait for ever.
     task.shim?.wait(task.id, execId).then(
@@ -378,8 +385,8 @@ export class ShimManager {
   }
 
   #bury(task: Task): Promise<void> {
-    const { log, events, shim } = this.#options
-    return this.#end(task, () => buryShim(task, { log, events, shim })).catch((error: unknown) => {
+    const { log } = this.#options
+    return this.#end(task, () => buryShim(task, this.#options)).catch((error: unknown) => {
       log.error(
         { container: task.id, reason: reasonOf(error) },
         'what a dead shim left cannot be cleaned up',
@@ -392,18 +399,15 @@ export class ShimManager {
     this.tasks.remove(task)
   }
 
-  /** The end of a task happens once; whoever comes second waits for it. */
+  /** What ends a task is done one after the other. */
   async #end<T>(task: Task, work: () => Promise<T>): Promise<T> {
-    await this.#ends.get(task)
-    const end = work()
-    this.#ends.set(
-      task,
-      end.catch(() => undefined),
-    )
+    const end = (this.#ends.get(task) ?? Promise.resolve()).then(work)
+    const settled = end.then(ignore, ignore)
+    this.#ends.set(task, settled)
     try {
       return await end
     } finally {
-      this.#ends.delete(task)
+      if (this.#ends.get(task) === settled) this.#ends.delete(task)
     }
   }
 
@@ -419,4 +423,8 @@ function noShim(task: Task): PlatformError {
     subject: task.id,
     found: task.init.exit === undefined ? 'it has died' : 'it is gone, the container has exited',
   })
+}
+
+function ignore(): void {
+  // Whoever asked for the work hears how it went.
 }

@@ -2,10 +2,9 @@
 import { basename } from 'node:path'
 import type { DeleteResponse } from '../../proto/generated/containerd/runtime/task/v2/shim.ts'
 import { nowNs, timestampToProto } from '../metadata/timestamp.ts'
-import type { EventSink, Log } from './ports.ts'
+import type { EventSink, Log, ShimHost } from './ports.ts'
 import type { ExitStatus, ProcessState } from './process-state.ts'
 import type { Witness } from './process-witness.ts'
-import { unmountRootfs } from './rootfs.ts'
 import { BERTH_SHIM } from './runtime-name.ts'
 import { deleteWithShim, type ShimProgramOptions } from './shim-program.ts'
 import { publishExit } from './task-events.ts'
@@ -16,6 +15,7 @@ import { reasonOf } from './reason.ts'
 export interface EndOptions {
   readonly log: Log
   readonly events: EventSink
+  readonly host: ShimHost
   readonly shim: ShimProgramOptions
 }
 
@@ -25,7 +25,7 @@ const SHIM_EXIT_MS = 2000
 const KILLED_EXIT_MS = 10_000
 
 /** After the container was deleted: ends the shim and removes the bundle. */
-export async function finishTask(task: Task, log: Log): Promise<void> {
+export async function finishTask(task: Task, { log, host }: EndOptions): Promise<void> {
   const { shim, shimWitness } = task
   task.shim = undefined
   if (shim !== undefined) {
@@ -39,10 +39,10 @@ export async function finishTask(task: Task, log: Log): Promise<void> {
       )
     }
     await shim[Symbol.asyncDispose]()
+    if (shimWitness !== undefined) await withinMs(shimWitness.ended, SHIM_EXIT_MS)
   }
-  if (shimWitness !== undefined) await withinMs(shimWitness.ended, SHIM_EXIT_MS)
   release(task)
-  unmountRootfs(task.bundle.rootfsPath)
+  host.unmountRootfs(task.bundle.rootfsPath)
   await task.bundle.remove()
 }
 
@@ -61,7 +61,7 @@ export async function discardTask(task: Task, options: EndOptions): Promise<void
     await shim[Symbol.asyncDispose]()
   }
   release(task)
-  unmountRootfs(task.bundle.rootfsPath)
+  options.host.unmountRootfs(task.bundle.rootfsPath)
   await task.bundle.remove()
 }
 
@@ -77,7 +77,7 @@ export async function buryShim(task: Task, options: EndOptions): Promise<void> {
   }
   await settle(task, task.init, recordedExit(task, deleted), options)
   release(task)
-  unmountRootfs(task.bundle.rootfsPath)
+  options.host.unmountRootfs(task.bundle.rootfsPath)
   const { init } = task
   await writeTaskRecord(task.bundle, {
     initPid: init.pid,

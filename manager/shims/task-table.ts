@@ -14,7 +14,6 @@ import type { Bundle } from './bundle.ts'
 import { ProcessState, type ProcessIo } from './process-state.ts'
 import type { Witness } from './process-witness.ts'
 import type { ShimConnection } from './shim-connection.ts'
-import type { ShimLog } from './shim-log.ts'
 
 /** One container with a shim, or what is left of it: `shim` is undefined when the shim is gone. */
 export interface Task {
@@ -28,7 +27,7 @@ export interface Task {
   /** The program that cleans up after itself with `delete`. */
   readonly shimPath: string
   shimWitness: Witness | undefined
-  log: ShimLog | undefined
+  log: { close(): void } | undefined
   /** By exec id, '' for the init: who tells how a process ended when the shim cannot. */
   readonly witnesses: Map<string, Witness>
   /** Processes whose exit event went out: exec ids, '' for the init. */
