@@ -33,7 +33,7 @@ const files = readdirSync(sourceDirectory).map((name) => join(sourceDirectory, n
 mkdirSync(dirname(output), { recursive: true })
 const partial = `${output}.partial`
 const sources = files.filter((file) => file.endsWith('.cc'))
-execFileSync(process.env.CXX ?? 'g++', [...FLAGS, ...sources, ...LIBRARIES, '-o', partial], {
+execFileSync(process.env['CXX'] ?? 'g++', [...FLAGS, ...sources, ...LIBRARIES, '-o', partial], {
   stdio: 'inherit',
 })
 const linked = spawnSync('ldd', [partial], { encoding: 'utf8' })

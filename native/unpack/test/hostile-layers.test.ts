@@ -331,15 +331,11 @@ const CASES: readonly HostileCase[] = [
   },
 ]
 
-describe('berth-unpack and hostile layers', () => {
-  let fixture: UnpackFixture
+const missing = missingForUnpack()
+const suite = missing === undefined ? describe : describe.skip
 
-  before(function () {
-    const missing = missingForUnpack()
-    if (missing === undefined) return
-    this.test?.parent?.suites.forEach((suite) => (suite.title += ` (skipped: ${missing})`))
-    this.skip()
-  })
+suite(`berth-unpack and hostile layers${missing === undefined ? '' : ` (${missing})`}`, () => {
+  let fixture: UnpackFixture
 
   beforeEach(() => {
     fixture = new UnpackFixture()
