@@ -1,7 +1,7 @@
 /** `delete`: takes away what a shim left behind, and tells how the container ended if anybody can know. */
 import { closeSync, existsSync, readFileSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { native, type ProcessExit } from '../../native/binding.ts'
+import { native } from '../../native/binding.ts'
 import { DeleteResponse } from '../../proto/generated/containerd/runtime/task/v2/shim.ts'
 import { errnoOf } from '../../proto/errors/platform-error.ts'
 import {
@@ -18,6 +18,7 @@ import { loadRuntimeOptions } from '../runtime-options.ts'
 import { nowNs, timestampOf } from '../timestamp.ts'
 import { groupOf } from './grouping.ts'
 import { socketPath, type ShimIdentity } from './identity.ts'
+import { waitForEnd } from './process-end.ts'
 
 /** After SIGKILL: longer only for a process in an uninterruptible wait, whose status then stays unknown. */
 const KILL_TIMEOUT_MS = 3000
@@ -76,12 +77,11 @@ async function endContainer(
     throw error
   }
   try {
-    const ended = exitOf(pidfd, KILL_TIMEOUT_MS)
     await driver.kill(id, SIGKILL, { all: true }).catch(() => {
       // It ended in between, or the runtime lost its state: the process itself is what matters.
       killQuietly(pidfd)
     })
-    const exit = await ended
+    const exit = await waitForEnd(state.initPid, pidfd, KILL_TIMEOUT_MS)
     if (exit === undefined) return undefined
     const record = exitRecordOf(state.initPid, exit)
     writeExitRecord(bundle, '', record)
@@ -96,23 +96,6 @@ function killQuietly(pidfd: number): void {
     native().pidfdSendSignal(pidfd, SIGKILL)
   } catch (error) {
     if (errnoOf(error) !== 'ESRCH') throw error
-  }
-}
-
-async function exitOf(pidfd: number, timeoutMs: number): Promise<ProcessExit | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  try {
-    return await new Promise((resolve) => {
-      native().watchReadable(pidfd, () => {
-        resolve(native().pidfdExit(pidfd))
-      })
-      timer = setTimeout(() => {
-        native().unwatchReadable(pidfd)
-        resolve(undefined)
-      }, timeoutMs)
-    })
-  } finally {
-    clearTimeout(timer)
   }
 }
 
