@@ -23,8 +23,14 @@ const npmProgram = (script, args) =>
 /** The folders that the layer table names. */
 const LAYERED = ['proto', 'native', 'runtime', 'shim', 'manager', 'conformance', 'bench', 'scripts']
 
+/** The unit tests take seconds; a machine may be busy. */
+const UNIT_TIMEOUT_MS = 5 * 60_000
+
 async function testUnits() {
-  const { results, output } = await runMocha(UNIT_TESTS, { visible: false })
+  const { results, output } = await runMocha(UNIT_TESTS, {
+    visible: false,
+    timeoutMs: UNIT_TIMEOUT_MS,
+  })
   if (results.failed.length > 0) throw new PlainError(output.trimEnd())
   return `${String(results.passed)} passed, ${String(results.skipped.length)} skipped`
 }

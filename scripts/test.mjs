@@ -30,6 +30,9 @@ const RUNS = [
   },
 ]
 
+/** Of each run: all together stay below half an hour on a machine with nothing else to do. */
+const RUN_TIMEOUT_MS = 20 * 60_000
+
 await runMain(async () => {
   const startedMs = performance.now()
   await setUp('test')
@@ -43,7 +46,11 @@ await runMain(async () => {
   for (const { title, patterns, env } of RUNS) {
     process.stdout.write(`\n${title}\n`)
     try {
-      const { results } = await runMocha(patterns, { visible: true, env })
+      const { results } = await runMocha(patterns, {
+        visible: true,
+        env,
+        timeoutMs: RUN_TIMEOUT_MS,
+      })
       passed += results.passed
       failed.push(...results.failed.map((test) => `${title}: ${test}`))
       skipped.push(...results.skipped.map((test) => `${title}: ${test}`))

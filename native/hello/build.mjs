@@ -38,7 +38,9 @@ function encodeTar(entries) {
       gid: 0,
     })
     header.encode()
-    const padding = Buffer.alloc((BLOCK_BYTES - ((contents?.length ?? 0) % BLOCK_BYTES)) % BLOCK_BYTES)
+    const padding = Buffer.alloc(
+      (BLOCK_BYTES - ((contents?.length ?? 0) % BLOCK_BYTES)) % BLOCK_BYTES,
+    )
     return [header.block ?? Buffer.alloc(0), contents ?? Buffer.alloc(0), padding]
   })
   return Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK_BYTES)])

@@ -1,13 +1,20 @@
 // @ts-check
 /**
- * One line per top-level suite while the tests run, the failures in full at the end, and the counts as
- * JSON in the file named by BERTH_TEST_RESULTS, for the summary of several runs.
+ * One line per top-level suite while the tests run, the failures in full at the end. For the summary of
+ * several runs the counts go as JSON to the file named by BERTH_TEST_RESULTS, and beside it, with the
+ * ending `.current`, the title of the test that is running: a test that never yields can only be killed.
  */
 import Mocha from 'mocha'
 import { writeFileSync } from 'node:fs'
 
-const { EVENT_RUN_END, EVENT_SUITE_BEGIN, EVENT_SUITE_END, EVENT_TEST_END, EVENT_TEST_FAIL } =
-  Mocha.Runner.constants
+const {
+  EVENT_RUN_END,
+  EVENT_SUITE_BEGIN,
+  EVENT_SUITE_END,
+  EVENT_TEST_BEGIN,
+  EVENT_TEST_END,
+  EVENT_TEST_FAIL,
+} = Mocha.Runner.constants
 
 /**
  * @typedef {object} Results
@@ -30,11 +37,15 @@ export default class SuiteReporter extends Mocha.reporters.Base {
     let passed = 0
     let counts = { passed: 0, failed: 0, skipped: 0 }
     let startedMs = 0
+    const file = process.env['BERTH_TEST_RESULTS']
 
     runner.on(EVENT_SUITE_BEGIN, (suite) => {
       if (suite.parent?.root !== true) return
       counts = { passed: 0, failed: 0, skipped: 0 }
       startedMs = performance.now()
+    })
+    runner.on(EVENT_TEST_BEGIN, (test) => {
+      if (file !== undefined) writeFileSync(`${file}.current`, test.fullTitle())
     })
     runner.on(EVENT_TEST_END, (test) => {
       if (test.isPending()) {
@@ -67,7 +78,6 @@ export default class SuiteReporter extends Mocha.reporters.Base {
     })
     runner.on(EVENT_RUN_END, () => {
       if (this.failures.length > 0) Mocha.reporters.Base.list(this.failures)
-      const file = process.env['BERTH_TEST_RESULTS']
       /** @type {Results} */
       const results = { passed, failed, skipped }
       if (file !== undefined) writeFileSync(file, JSON.stringify(results))

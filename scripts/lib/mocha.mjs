@@ -31,23 +31,31 @@ export async function compileTests() {
  * Runs mocha on the files that the patterns name.
  *
  * @param {readonly string[]} patterns
- * @param {{ env?: Readonly<Record<string, string>>, visible: boolean }} options visible: print while it runs
+ * @param {{ env?: Readonly<Record<string, string>>, visible: boolean, timeoutMs: number }} options
+ *   visible: print while it runs; timeoutMs: of the whole run
  * @returns {Promise<{ results: Results, output: string }>}
  * @throws {PlainError} when mocha itself fails: no test found, a file that cannot be loaded
  */
-export async function runMocha(patterns, { env = {}, visible }) {
+export async function runMocha(patterns, { env = {}, visible, timeoutMs }) {
   const directory = mkdtempSync(join(tmpdir(), 'berth-mocha-'))
   const file = join(directory, 'results.json')
   try {
     const args = ['--reporter', join(ROOT, 'scripts/lib/mocha-reporter.mjs'), ...patterns]
     const { exitCode, output } = await runAnyway(
       process.execPath,
-      [join(ROOT, 'node_modules/mocha/bin/mocha.js'), ...args],
+      ['--enable-source-maps', join(ROOT, 'node_modules/mocha/bin/mocha.js'), ...args],
       {
         env: { ...process.env, ...colours(), ...env, BERTH_TEST_RESULTS: file },
         visible,
+        timeoutMs,
       },
     )
+    if (!existsSync(file) && existsSync(`${file}.current`)) {
+      const running = readFileSync(`${file}.current`, 'utf8')
+      throw new PlainError(
+        `mocha was ended before its tests did, or after ${String(timeoutMs / 60_000)} minutes, in: ${running}\n${visible ? '' : output.trimEnd()}`,
+      )
+    }
     if (!existsSync(file)) throw new PlainError(`mocha ${patterns.join(' ')}\n${output.trimEnd()}`)
     const results = /** @type {Results} */ (JSON.parse(readFileSync(file, 'utf8')))
     if (results.passed + results.failed.length + results.skipped.length === 0) {

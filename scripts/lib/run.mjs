@@ -34,12 +34,12 @@ export async function run(program, args, options = {}) {
 }
 
 /**
- * Like `run`, but a non-zero exit is a result. A signal's exit code is 128 + 15 whatever the signal was.
+ * Like `run`, but a non-zero exit is a result. One that a signal ended has the exit code 143.
  *
  * @param {string} program
  * @param {readonly string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, input?: string, visible?: boolean }} [options]
- *   visible: also print while it runs
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, input?: string, visible?: boolean, timeoutMs?: number }} [options]
+ *   visible: also print while it runs; timeoutMs: kill it then
  * @returns {Promise<{ exitCode: number, output: string }>}
  * @throws {PlainError} when it cannot be started
  */
@@ -49,6 +49,8 @@ export function runAnyway(program, args, options = {}) {
       cwd: options.cwd ?? ROOT,
       env: options.env ?? process.env,
       stdio: ['pipe', 'pipe', 'pipe'],
+      timeout: options.timeoutMs,
+      killSignal: 'SIGKILL',
     })
     /** @type {Buffer[]} */
     const chunks = []
