@@ -132,7 +132,15 @@ function removeSocket(path: string): void {
  * must have a handler, or the engine would open an inspector on it.
  */
 function keepRunning(log: Log): void {
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGPIPE'] as const) {
+  for (const signal of [
+    'SIGTERM',
+    'SIGINT',
+    'SIGHUP',
+    'SIGQUIT',
+    'SIGUSR1',
+    'SIGUSR2',
+    'SIGPIPE',
+  ] as const) {
     process.on(signal, () => {
       log.write('debug', 'ignored a signal', { signal })
     })
