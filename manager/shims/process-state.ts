@@ -22,8 +22,9 @@ export interface ExitStatus {
 }
 
 export type ProcessPhase =
-  /** `unknown`: there is a shim, but it does not answer. */
-  | { readonly status: 'adding' | 'unknown' }
+  | { readonly status: 'adding' }
+  /** `unknown`: nobody answers for it; its pid is 0 when that is not known either. */
+  | { readonly status: 'unknown'; readonly pid: number }
   | { readonly status: 'created' | 'running' | 'paused'; readonly pid: number }
   | { readonly status: 'stopped'; readonly pid: number; readonly exit: ExitStatus }
 
@@ -93,9 +94,9 @@ export class ProcessState {
     if (this.#phase.status === 'paused') this.#phase = { ...this.#phase, status: 'running' }
   }
 
-  /** The shim of a running process does not answer. */
-  unanswered(): void {
-    if (this.#phase.status === 'adding') this.#phase = { status: 'unknown' }
+  /** There is a process, but its shim does not say how it is. */
+  unanswered(pid: number): void {
+    if (this.#phase.status === 'adding') this.#phase = { status: 'unknown', pid }
   }
 
   /** @returns whether that was news: a known status replaces one that nobody could tell */

@@ -55,7 +55,7 @@ export async function adoptTask(bundle: Bundle, actions: RecoveryActions): Promi
         await actions.discard(task)
         return
       case 'deadlineExceeded':
-        task.init.unanswered()
+        task.init.unanswered(record?.initPid ?? 0)
         void retry(task, connection, actions)
         return
       default:
@@ -87,7 +87,7 @@ async function handleDead(
     await actions.discard(task)
     return
   }
-  task.init.created(record?.initPid ?? pid ?? 0)
+  task.init.unanswered(record?.initPid ?? pid ?? 0)
   // Before the cleanup kills it: afterwards nobody could tell how it ended.
   if (pid !== undefined) actions.watch(task, '', pid)
   actions.bury(task)
@@ -167,7 +167,7 @@ function applyState(process: ProcessState, state: StateResponse): void {
       return
     }
     default:
-      process.unanswered()
+      process.unanswered(pid)
   }
 }
 
