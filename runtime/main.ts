@@ -34,6 +34,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     summary: 'stop all processes of a container',
     load: () => import('./commands/pause.ts'),
   },
+  plan: {
+    summary: 'print what create would do, without doing it',
+    load: () => import('./commands/plan.ts'),
+  },
   ps: { summary: 'show the processes of a container', load: () => import('./commands/ps.ts') },
   resume: { summary: 'continue a paused container', load: () => import('./commands/resume.ts') },
   run: { summary: 'create and start a container', load: () => import('./commands/run.ts') },

@@ -4,20 +4,14 @@
  *
  * @see runtime-spec v1.3 runtime.md#create
  */
-import { closeSync, realpathSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { PlatformError, wrapSystemError } from '../../proto/errors/platform-error.ts'
+import { closeSync } from 'node:fs'
+import { PlatformError } from '../../proto/errors/platform-error.ts'
 import type { Cgroup } from '../cgroups/cgroup.ts'
-import { planCgroup } from '../cgroups/open.ts'
 import { hookState, runBlockingHooks } from '../hooks/run-hooks.ts'
 import type { CreateOptions, LaunchedProcess, ProcessStdio } from '../api.ts'
 import type { Plan } from '../plan/plan.ts'
-import { planCreate } from '../plan/plan-create.ts'
-import { compileSeccompFilter } from '../seccomp/filter.ts'
 import type { ProcessSpec, Spec } from '../spec/types.ts'
-import { refuseUnsupported } from '../spec/unsupported.ts'
 import { ContainerDirectory } from '../state/container-directory.ts'
-import { parseContainerId } from '../state/container-id.ts'
 import { identifyProcess } from '../state/init-identity.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import { warn } from '../warnings.ts'
@@ -25,26 +19,15 @@ import { type DrivenInit, driveInit } from './drive-init.ts'
 import { writeIdMaps } from './id-maps.ts'
 import { InitProcess } from './init-process.ts'
 import { writePidFile } from './pid-file.ts'
+import { planContainer } from './plan-container.ts'
 import { listenForStart } from './start-socket.ts'
 
 export async function create(options: CreateOptions): Promise<LaunchedProcess> {
   const { bundle, id } = options
-  parseContainerId(id)
   const { spec } = bundle
   for (const warning of bundle.warnings) warn(warning)
-  refuseUnsupported(spec)
+  const { rootfs, cgroup: plannedCgroup, plan } = planContainer(options)
   checkStdio(options.stdio, spec.process)
-  const rootfs = findRootfs(bundle.path, spec)
-  const plannedCgroup = planCgroup(id, spec.linux)
-  const plan = planCreate(spec, rootfs, {
-    containerId: id,
-    bundle: bundle.path,
-    cgroup: plannedCgroup.view,
-    seccomp:
-      spec.linux.seccomp === undefined ? undefined : compileSeccompFilter(spec.linux.seccomp),
-    noPivot: options.noPivot,
-    noNewKeyring: options.noNewKeyring,
-  })
 
   const directory = ContainerDirectory.create(options)
   using _lock = await directory.lock()
@@ -155,27 +138,5 @@ export function checkStdio(stdio: ProcessStdio, process: ProcessSpec): void {
       ? 'true, and nobody to receive the terminal'
       : 'false, and somebody who waits for a terminal',
     wanted: process.terminal ? 'a console socket, or false' : 'true, or no console socket',
-  })
-}
-
-function findRootfs(bundle: string, spec: Spec): string {
-  const path = resolve(bundle, spec.root.path)
-  try {
-    const rootfs = realpathSync(path)
-    if (statSync(rootfs).isDirectory()) return rootfs
-  } catch (error) {
-    throw wrapSystemError(error, {
-      action: 'find the root file system',
-      step: '/root/path',
-      path,
-      hint: 'the bundle needs a directory with the files of the container',
-    })
-  }
-  throw new PlatformError('invalidArgument', {
-    action: 'find the root file system',
-    step: '/root/path',
-    path,
-    found: 'something that is no directory',
-    wanted: 'a directory',
   })
 }
