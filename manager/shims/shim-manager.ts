@@ -2,53 +2,22 @@
  * Starts shims, talks to them, notices when they die and finds them again after a restart. The state that
  * reads are answered from is in `tasks`.
  */
-import type { CreateTaskRequest } from '../../proto/generated/containerd/runtime/task/v2/shim.ts'
 import type { Any } from '../../proto/generated/google/protobuf/any.ts'
-import type { Timestamp } from '../../proto/generated/google/protobuf/timestamp.ts'
 import { PlatformError } from '../../proto/errors/platform-error.ts'
 import type { EventEnvelope } from '../events/event-hub.ts'
-import { Bundle, bundleConfig, type BundleRoots } from './bundle.ts'
-import type { ContainerSource, EventSink, Log, ShimHost } from './ports.ts'
+import { Bundle, bundleConfig } from './bundle.ts'
 import { ProcessState, type ExitStatus, type ProcessIo } from './process-state.ts'
 import { processStartTicks } from './process-witness.ts'
 import { adoptTask } from './recovery.ts'
 import { publishDelete } from './task-events.ts'
 import { resolveShimProgram } from './runtime-name.ts'
 import { buryShim, discardTask, finishTask } from './task-end.ts'
-import { startShim, type ShimProgramOptions } from './shim-program.ts'
+import type { CreateOptions, DeletedProcess, ShimManagerOptions } from './shim-manager-options.ts'
+import { startShim } from './shim-program.ts'
 import { ShimConnection } from './shim-connection.ts'
 import { writeTaskRecord } from './task-record.ts'
 import { TaskTable, newTask, processOf, type Task } from './task-table.ts'
 import { reasonOf } from './reason.ts'
-
-export interface ShimManagerOptions {
-  readonly roots: BundleRoots
-  readonly containers: ContainerSource
-  readonly events: EventSink
-  readonly host: ShimHost
-  readonly log: Log
-  readonly shim: ShimProgramOptions
-  /** Where our own programs lie. */
-  readonly programDirectory: string
-  /** Configured runtime name → shim program. */
-  readonly runtimes: Readonly<Record<string, string>>
-}
-
-/** What a client asks for beside the container. */
-export interface CreateOptions {
-  readonly rootfs: CreateTaskRequest['rootfs']
-  readonly io: ProcessIo
-  /** Instead of the container's own runtime options. */
-  readonly runtimeOptions: Any | undefined
-  /** Absolute path of a shim, instead of the one the container's runtime name stands for; or empty. */
-  readonly runtimePath: string
-}
-
-export interface DeletedProcess {
-  readonly pid: number
-  readonly exitStatus: number
-  readonly exitedAt: Timestamp | undefined
-}
 
 /** How many bundles are looked at at once after a restart. */
 const RECOVERY_CONCURRENCY = 32
