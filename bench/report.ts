@@ -4,10 +4,10 @@ import { cpus, release, totalmem } from 'node:os'
 
 import type { Comparison } from './measurement.ts'
 
-const HEADINGS = ['what', 'berth', 'peer', 'ratio', 'target'] as const
+const HEADINGS = ['what', 'berth', 'peer', 'ratio', 'ratio of cpu time', 'target'] as const
 
 function cells(comparison: Comparison): readonly string[] {
-  const { what, unit, ours, peer, peerName, target } = comparison
+  const { what, unit, ours, peer, peerName, target, cpu } = comparison
   const value = (number: number): string =>
     unit === 'ms' ? `${number.toFixed(1)} ms` : `${number.toFixed(0)} KiB`
   return [
@@ -15,6 +15,7 @@ function cells(comparison: Comparison): readonly string[] {
     value(ours),
     `${value(peer)} (${peerName})`,
     ratio(comparison).toFixed(2),
+    cpu === undefined ? '' : (cpu.oursMs / cpu.peerMs).toFixed(2),
     target === undefined ? '' : `≤ ${String(target)} ${ratio(comparison) <= target ? '✓' : '✗'}`,
   ]
 }

@@ -2,7 +2,7 @@
 import { isExecutable, programs } from '../conformance/harness/programs.ts'
 import { Workspace } from '../conformance/harness/workspace.ts'
 import { makeBundle } from './bundle.ts'
-import { type Command, type Comparison, median, timeCommands } from './measurement.ts'
+import { type Command, type Comparison, compareTimings, timeCommands } from './measurement.ts'
 
 /**
  * crun 1.8.1 does not run where cgroup v2 is mounted beside the v1 hierarchies, so it is measured (and we with
@@ -40,22 +40,8 @@ export async function compareRuntimes(rounds: number): Promise<readonly Comparis
   }
 
   const results: Comparison[] = []
-  const compare = (
-    what: string,
-    peerName: string,
-    ours: readonly number[] = [],
-    peer: readonly number[] = [],
-    target?: number,
-  ): void => {
-    results.push({
-      what,
-      unit: 'ms',
-      peerName,
-      ours: median(ours),
-      peer: median(peer),
-      samples: ours.length,
-      ...(target === undefined ? {} : { target }),
-    })
+  const compare = (...args: Parameters<typeof compareTimings>): void => {
+    results.push(compareTimings(...args))
   }
 
   // One round first: the first run of each reads its program from disk.

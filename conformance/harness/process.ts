@@ -20,6 +20,8 @@ export interface StartOptions {
   readonly keepInput?: boolean
   /** Further descriptors to pass on as 3, 4 … */
   readonly inherit?: readonly number[]
+  /** How the outputs are decoded; latin1 keeps any bytes apart. */
+  readonly encoding?: BufferEncoding
   /** A run that takes longer is killed and fails the test. */
   readonly timeoutMs?: number
 }
@@ -42,11 +44,13 @@ export class RunningProgram implements AsyncDisposable {
   readonly #outFd: number
   readonly #errFd: number
   readonly #ended: Promise<number>
+  readonly #encoding: BufferEncoding
   #exitCode: number | undefined
   #closed = false
 
   constructor(file: string, args: readonly string[], options: StartOptions = {}) {
     this.command = [file, ...args].join(' ')
+    this.#encoding = options.encoding ?? 'utf8'
     this.#outFd = openUnlinked()
     this.#errFd = openUnlinked()
     const piped = options.input !== undefined || options.keepInput === true
@@ -71,11 +75,11 @@ export class RunningProgram implements AsyncDisposable {
   }
 
   stdout(): string {
-    return readAll(this.#outFd)
+    return readAll(this.#outFd, this.#encoding)
   }
 
   stderr(): string {
-    return readAll(this.#errFd)
+    return readAll(this.#errFd, this.#encoding)
   }
 
   get exitCode(): number | undefined {
@@ -185,7 +189,7 @@ function openUnlinked(): number {
   return fd
 }
 
-function readAll(fd: number): string {
+function readAll(fd: number, encoding: BufferEncoding): string {
   const size = fstatSync(fd).size
   const bytes = Buffer.alloc(size)
   let done = 0
@@ -194,5 +198,5 @@ function readAll(fd: number): string {
     if (got === 0) break
     done += got
   }
-  return bytes.subarray(0, done).toString()
+  return bytes.subarray(0, done).toString(encoding)
 }

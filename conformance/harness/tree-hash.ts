@@ -130,7 +130,7 @@ async function extendedAttributes(root: string): Promise<ReadonlyMap<string, rea
       '--absolute-names',
       root,
     ],
-    { env: { ...process.env, LC_ALL: 'C' }, timeoutMs: 120_000 },
+    { env: { ...process.env, LC_ALL: 'C' }, encoding: 'latin1', timeoutMs: 120_000 },
   )
   const found = new Map<string, readonly string[]>()
   for (const block of stdout.split('\n\n')) {

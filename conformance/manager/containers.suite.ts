@@ -401,7 +401,7 @@ describeManager('containerd API: version, namespaces, leases', (subject) => {
 
   it('a namespace with an image cannot be removed', async () => {
     const { manager } = subject()
-    assertRefused(await manager.ctr(['namespaces', 'rm', 'default']), /must be empty|not empty/)
+    assertRefused(await manager.ctr(['namespaces', 'rm', 'default']), /empty/)
     assert.match((await manager.ctrOk(['images', 'ls', '-q'])).stdout, /busybox/)
   })
 

@@ -3,10 +3,11 @@
 //   stopwatch ROUNDS COMMAND ARG... --next COMMAND ARG... --next ...
 //
 // In each round runs every command once, in order, with standard input and output on /dev/null and standard
-// error kept, and waits for its end. Prints one line per command: its times in nanoseconds. A command
-// that fails ends the measurement with its number and exit code.
+// error kept, and waits for its end. Prints one line per command: WALL:CPU in nanoseconds for each round; CPU is
+// user and system time of the command and of what it waited for. A command that fails ends the measurement with its number and exit code.
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,6 +27,13 @@ long long nowNs() {
   return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
 
+long long toNs(const timeval &time) { return time.tv_sec * 1'000'000'000LL + time.tv_usec * 1000LL; }
+
+struct Sample {
+  long long wallNs;
+  long long cpuNs;
+};
+
 }  // namespace
 
 int main(int argc, char **argv) {
@@ -44,7 +52,7 @@ int main(int argc, char **argv) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-  std::vector<std::vector<long long>> times(commands.size());
+  std::vector<std::vector<Sample>> times(commands.size());
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < commands.size(); ++i) {
       const long long start = nowNs();
@@ -54,8 +62,9 @@ int main(int argc, char **argv) {
         return 1;
       }
       int status = 0;
-      waitpid(pid, &status, 0);
-      times[i].push_back(nowNs() - start);
+      rusage usage{};
+      wait4(pid, &status, 0, &usage);
+      times[i].push_back({nowNs() - start, toNs(usage.ru_utime) + toNs(usage.ru_stime)});
       if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         std::fprintf(stderr, "stopwatch: command %zu (%s) ended with status %d in round %d\n", i, commands[i][0],
                      status, round);
@@ -64,7 +73,8 @@ int main(int argc, char **argv) {
     }
   }
   for (const auto &row : times) {
-    for (std::size_t i = 0; i < row.size(); ++i) std::printf("%s%lld", i == 0 ? "" : " ", row[i]);
+    for (std::size_t i = 0; i < row.size(); ++i)
+      std::printf("%s%lld:%lld", i == 0 ? "" : " ", row[i].wallNs, row[i].cpuNs);
     std::printf("\n");
   }
 }

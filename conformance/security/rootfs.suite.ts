@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import {
-  copyFileSync,
   mkdirSync,
   readFileSync,
   readdirSync,
@@ -18,6 +17,7 @@ import { dirname, join } from 'node:path'
 
 import { run } from '../harness/process.ts'
 import { until } from '../harness/until.ts'
+import { plantTraps } from './traps.ts'
 import { parseFacts } from '../runtime/facts.ts'
 import {
   type Bundle,
@@ -250,24 +250,3 @@ describeRuntime('a hostile working directory', (subject) => {
     assert.throws(() => readFileSync(proof))
   })
 })
-
-/** Files that a JavaScript engine would read from its working directory, each of which would leave the proof. */
-function plantTraps(dir: string, proof: string): void {
-  const script = join(dir, 'trap.cjs')
-  writeFileSync(script, `require('node:fs').writeFileSync(${JSON.stringify(proof)}, 'pwned')\n`)
-  writeFileSync(
-    join(dir, 'bunfig.toml'),
-    `preload = ["${script}"]\n[run]\npreload = ["${script}"]\n`,
-  )
-  writeFileSync(
-    join(dir, '.env'),
-    `NODE_OPTIONS=--require=${script}\nBUN_OPTIONS=--preload=${script}\n`,
-  )
-  writeFileSync(join(dir, 'tsconfig.json'), '{ not json')
-  writeFileSync(
-    join(dir, 'package.json'),
-    JSON.stringify({ name: 'x', type: 'commonjs', imports: { '#*': script } }),
-  )
-  mkdirSync(join(dir, 'node_modules', 'lmdb'), { recursive: true })
-  copyFileSync(script, join(dir, 'node_modules', 'lmdb', 'index.js'))
-}
