@@ -35,7 +35,7 @@ async function run(args: ShimArguments): Promise<void> {
     }
     case 'start': {
       const { start } = await import('./bootstrap/start.ts')
-      process.stdout.write(start(identify(args, process.env), process.cwd(), process.env))
+      process.stdout.write(await start(identify(args, process.env), process.cwd(), process.env))
       return
     }
     case 'delete': {

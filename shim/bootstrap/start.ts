@@ -37,14 +37,14 @@ const KEPT_VARIABLES = [
  * @returns the address to print, in the form the daemon understands
  * @throws invalidArgument, notFound (no config.json), or what the system says
  */
-export function start(
+export async function start(
   identity: ShimIdentity,
   bundle: string,
   env: Readonly<Record<string, string | undefined>>,
-): string {
-  const options = readStartOptions(identity.id)
+): Promise<string> {
+  const options = await readStartOptions(identity.id)
   const group = groupOf(bundle, identity.id)
-  const socket = shimSocketAddress(identity, group)
+  const socket = await shimSocketAddress(identity, group)
   const address = `unix://${socket.path}`
   const listenFd = listen(socket)
   // containerd 1.6 finds the shim again after its own restart through this file.

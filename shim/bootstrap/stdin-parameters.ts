@@ -1,8 +1,8 @@
 /** What the daemon writes to the standard input of `start`. */
 import { fstatSync, readFileSync } from 'node:fs'
-import { Any } from '../../proto/generated/google/protobuf/any.ts'
+import type { Any as AnyMessage } from '../../proto/generated/google/protobuf/any.ts'
 import { PlatformError } from '../../proto/errors/platform-error.ts'
-import { parseRuntimeOptions, type RuntimeOptions } from '../runtime-options.ts'
+import type { RuntimeOptions } from '../runtime-options.ts'
 
 /**
  * The runtime options the daemon passes as a protobuf `Any` (containerd up to 2.2), or the defaults when it
@@ -11,10 +11,13 @@ import { parseRuntimeOptions, type RuntimeOptions } from '../runtime-options.ts'
  *
  * @throws invalidArgument when the bytes are neither
  */
-export function readStartOptions(id: string): RuntimeOptions {
+export async function readStartOptions(id: string): Promise<Pick<RuntimeOptions, 'shimCgroup'>> {
   const bytes = readStdin()
-  if (bytes.byteLength === 0) return parseRuntimeOptions(undefined)
-  let any: Any
+  // Most often there are none, and nothing that could decode them is loaded.
+  if (bytes.byteLength === 0) return { shimCgroup: '' }
+  const { Any } = await import('../../proto/generated/google/protobuf/any.ts')
+  const { parseRuntimeOptions } = await import('../runtime-options.ts')
+  let any: AnyMessage
   try {
     any = Any.decode(bytes)
   } catch (cause) {
