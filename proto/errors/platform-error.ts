@@ -67,7 +67,11 @@ export class PlatformError extends Error {
 
 /** Composes the sentence a person reads from the facts that are there. */
 export function composeSentence(facts: FailureFacts): string {
-  const head = [facts.action, facts.subject, facts.step === undefined ? undefined : `at ${facts.step}`]
+  const head = [
+    facts.action,
+    facts.subject,
+    facts.step === undefined ? undefined : `at ${facts.step}`,
+  ]
     .filter((part) => part !== undefined && part !== '')
     .join(' ')
   const contrast = [
