@@ -22,6 +22,17 @@ void execute(const AwaitParent& operation) {
   await_go();
 }
 
+// A thread that moves itself needs no lock over all processes of the machine. Being moved by the parent
+// (cgroup.procs) does, and the first to take that lock waits for an RCU grace period of several milliseconds.
+void execute(const JoinCgroups& operation) {
+  for (std::uint32_t i = 0; i < operation.taskFiles.count; i++) {
+    const char* path = operation.taskFiles.items[i];
+    const int fd = check(Step::Open, open(path, O_WRONLY | O_CLOEXEC), path);
+    check(Step::Write, write(fd, "0", 1), path);
+    close(fd);
+  }
+}
+
 // Safe: the parent opened the descriptor and init has one thread, which setns to a user namespace requires.
 void execute(const JoinNamespace& operation) {
   const int fd = descriptor_of(operation.file);

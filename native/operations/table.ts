@@ -32,6 +32,11 @@ export const OPERATIONS = [
     fields: { point: 'u32' },
   },
   {
+    name: 'joinCgroups',
+    doc: 'Move this thread into cgroup v1 hierarchies by writing 0 into their tasks files.',
+    fields: { taskFiles: 'strings' },
+  },
+  {
     name: 'joinNamespace',
     doc: 'setns to a namespace opened by the parent; kind is its CLONE_NEW* flag.',
     fields: { file: 'descriptor', kind: 'u32' },
@@ -273,12 +278,10 @@ export const OPERATIONS = [
 
 /** The points at which init waits for its parent. */
 export const SYNC_POINTS = {
-  /** The process exists: put it into its cgroups, write its id maps. */
-  setup: 1,
   /** A user namespace was unshared: write its id maps. */
-  idMap: 2,
+  idMap: 1,
   /** Mounts are there, the old root is still visible: run prestart and createRuntime hooks. */
-  createRuntime: 3,
+  createRuntime: 2,
 } as const
 
 /** What failed inside an operation, named after the system call; the position is the code in the failure record. */

@@ -14,6 +14,14 @@ import { killUntilEmpty, readPids, signalProcesses } from './processes.ts'
 const FREEZE_DEADLINE_MS = 10_000
 const SIGKILL = 9
 
+/** @param paths of a Cgroup, made or only planned */
+export function taskFilesOf(paths: CgroupPaths): readonly string[] {
+  const directories = Object.entries(paths).flatMap(([controller, directory]) =>
+    controller === UNIFIED ? [] : [directory],
+  )
+  return [...new Set(directories)].map((directory) => join(directory, 'tasks'))
+}
+
 export class CgroupV1 implements Cgroup {
   readonly version = 1
   readonly paths: CgroupPaths
@@ -49,10 +57,8 @@ export class CgroupV1 implements Cgroup {
     }
   }
 
-  addProcess(pid: number): void {
-    for (const directory of this.#directories) {
-      writeCgroupFile(join(directory, 'cgroup.procs'), String(pid))
-    }
+  get taskFiles(): readonly string[] {
+    return taskFilesOf(this.paths)
   }
 
   pids(): readonly number[] {

@@ -21,6 +21,7 @@ export class CgroupV2 implements Cgroup {
   readonly version = 2
   readonly paths: CgroupPaths
   readonly unifiedPath: string
+  readonly taskFiles = []
 
   constructor(path: string) {
     this.unifiedPath = path
@@ -46,10 +47,6 @@ export class CgroupV2 implements Cgroup {
       await removeCgroupDirectories(made.toReversed())
       throw error
     }
-  }
-
-  addProcess(pid: number): void {
-    writeCgroupFile(join(this.unifiedPath, 'cgroup.procs'), String(pid))
   }
 
   pids(): readonly number[] {

@@ -6,10 +6,10 @@ export interface Cgroup {
   readonly version: 1 | 2
   /** What the state file keeps; `openCgroup` makes a Cgroup of it again. */
   readonly paths: CgroupPaths
-  /** The container's directory on cgroup v2 (also beside v1): a process can be born in it (CLONE_INTO_CGROUP). */
+  /** The container's directory on cgroup v2 (also beside v1): a process is born in it (CLONE_INTO_CGROUP). */
   readonly unifiedPath: string | undefined
-  /** One write per hierarchy. @throws notFound when the process is gone */
-  addProcess(pid: number): void
+  /** The `tasks` file of each v1 hierarchy: a thread that writes 0 into it moves itself there. */
+  readonly taskFiles: readonly string[]
   /** Pids, in our pid namespace, of everything in it and below; empty when the cgroup is gone. */
   pids(): readonly number[]
   /** Resolves when everything in it has stopped. @throws deadlineExceeded; it is thawed again then */

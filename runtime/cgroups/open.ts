@@ -4,13 +4,15 @@ import type { CgroupView } from '../plan/plan-input.ts'
 import type { LinuxSpec } from '../spec/types.ts'
 import type { Cgroup } from './cgroup.ts'
 import { type CgroupPaths, resolveCgroupPaths, UNIFIED } from './cgroup-path.ts'
-import { CgroupV1 } from './cgroup-v1.ts'
+import { CgroupV1, taskFilesOf } from './cgroup-v1.ts'
 import { CgroupV2 } from './cgroup-v2.ts'
 import { type CgroupHost, readCgroupHost } from './hierarchies.ts'
 
 /** A cgroup that is not there yet: what it will be is known, and can be written down before it is made. */
 export interface PlannedCgroup {
   readonly paths: CgroupPaths
+  /** See `Cgroup.taskFiles`. */
+  readonly taskFiles: readonly string[]
   /** What a mount of type `cgroup` in the container shows. */
   readonly view: CgroupView
   /**
@@ -30,12 +32,14 @@ export function planCgroup(containerId: string, linux: LinuxSpec): PlannedCgroup
     const { mountPoint } = host.unified
     return {
       paths,
+      taskFiles: [],
       view: { version: 2, hostPath: unified },
       create: () => CgroupV2.create(unified, mountPoint, linux.resources),
     }
   }
   return {
     paths,
+    taskFiles: taskFilesOf(paths),
     view: { version: 1, hierarchies: viewHierarchies(host, paths) },
     create: () => CgroupV1.create(paths, linux.resources),
   }

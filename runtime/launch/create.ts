@@ -69,6 +69,7 @@ async function launch(
       stdio: initStdio(options.stdio),
       preserveFds: options.preserveFds ?? [],
       descriptors: [startSocket],
+      unifiedCgroup: cgroup.unifiedPath,
     })
   } finally {
     closeSync(startSocket)
@@ -76,9 +77,6 @@ async function launch(
   using channel = init
   try {
     const driven = await driveInit(channel, plan, options.id, {
-      setup: (pid) => {
-        cgroup.addProcess(pid)
-      },
       idMap: (pid) => {
         writeIdMaps(pid, spec.linux)
       },

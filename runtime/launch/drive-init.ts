@@ -8,8 +8,6 @@ import type { InitProcess } from './init-process.ts'
 
 /** What the parent does at each point, while init waits. */
 export interface SyncSteps {
-  /** The process exists: its cgroups, its id maps. */
-  setup(pid: number): Promise<void> | void
   idMap?(pid: number): void
   createRuntime?(pid: number): Promise<void>
 }
@@ -60,9 +58,6 @@ export async function driveInit(
 
 async function answerSync(point: number, pid: number, steps: SyncSteps): Promise<void> {
   switch (point) {
-    case SYNC_POINTS.setup:
-      await steps.setup(pid)
-      return
     case SYNC_POINTS.idMap:
       steps.idMap?.(pid)
       return

@@ -1,6 +1,7 @@
 /** `exec`: one more process in a running container. */
 import { closeSync } from 'node:fs'
 import { PlatformError } from '../../proto/errors/platform-error.ts'
+import type { Cgroup } from '../cgroups/cgroup.ts'
 import { openCgroup } from '../cgroups/open.ts'
 import type { ExecOptions, LaunchedProcess } from '../api.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -28,19 +29,16 @@ export async function exec(options: ExecOptions): Promise<LaunchedProcess> {
   if (status !== 'running' && status !== 'created') {
     throw notRunning(options.id, status)
   }
-  const plan = planFor(options, record, seccompOf(directory))
   const cgroup = openCgroup(record.cgroupPaths)
+  const plan = planFor(options, record, cgroup, seccompOf(directory))
   using init = InitProcess.spawn(plan, {
     stdio: initStdio(options.stdio),
     preserveFds: options.preserveFds ?? [],
     descriptors: [],
+    unifiedCgroup: cgroup.unifiedPath,
   })
   try {
-    const { consoleFd } = await driveInit(init, plan, options.id, {
-      setup: (pid) => {
-        cgroup.addProcess(pid)
-      },
-    })
+    const { consoleFd } = await driveInit(init, plan, options.id, {})
     if (options.pidFile !== undefined) writePidFile(options.pidFile, init.pid)
     return { pid: init.pid, pidfd: init.pidfd, ...(consoleFd === undefined ? {} : { consoleFd }) }
   } catch (error) {
@@ -62,6 +60,7 @@ function seccompOf(directory: ContainerDirectory): SeccompFilter | undefined {
 function planFor(
   options: ExecOptions,
   record: ContainerRecord,
+  cgroup: Cgroup,
   seccomp: SeccompFilter | undefined,
 ): Plan {
   const initPidfd = record.init === undefined ? undefined : openProcess(record.init)
@@ -71,6 +70,7 @@ function planFor(
       containerId: options.id,
       namespaces: namespacesToJoin(record.init.pid),
       seccomp,
+      cgroupTaskFiles: cgroup.taskFiles,
     })
   } finally {
     closeSync(initPidfd)

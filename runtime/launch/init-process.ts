@@ -3,8 +3,8 @@
  *
  * ```
  * runtime                              init
- *   spawn(plan, descriptors)  ───────>  reads the plan
- *   sync: cgroups, id maps    <───────  awaitParent
+ *   spawn(plan, descriptors)  ───────>  reads the plan, joins its cgroups
+ *   sync: id maps, hooks      <───────  awaitParent         (where there are some)
  *   go                        ───────>
  *   pidfd of the fork         <───────  forkIntoNamespaces (joined namespaces only)
  *   go                        ───────>
@@ -30,8 +30,8 @@ export interface InitOptions {
   readonly preserveFds: readonly number[]
   /** Passed beside the plan before the namespace files: the start socket. They stay the caller's. */
   readonly descriptors: readonly number[]
-  /** Directory of a cgroup v2 to be born in. */
-  readonly cgroupFd?: number | undefined
+  /** The cgroup v2 to be born in. */
+  readonly unifiedCgroup: string | undefined
 }
 
 const GO = new Uint8Array([1])
@@ -66,9 +66,12 @@ export class InitProcess implements Disposable {
     try {
       const planFd = native().sealedMemfd('plan', encodePlan(plan.operations))
       opened.push(planFd)
-      for (const path of plan.namespacePaths) opened.push(openNamespace(path))
+      const namespaceFds = plan.namespacePaths.map(openNamespace)
+      opened.push(...namespaceFds)
+      const birthplace = openCgroupDirectory(options.unifiedCgroup)
+      opened.push(...birthplace)
+      const [cgroupFd] = birthplace
       const controlFd = 3 + options.preserveFds.length
-      const [, ...namespaceFds] = opened
       const { pid, pidfd } = native().spawn({
         executable: initExecutable(),
         argv: ['berth-init', String(controlFd)],
@@ -82,7 +85,7 @@ export class InitProcess implements Disposable {
           ...namespaceFds,
         ],
         cloneFlags: plan.cloneFlags,
-        ...(options.cgroupFd === undefined ? {} : { cgroupFd: options.cgroupFd }),
+        ...(cgroupFd === undefined ? {} : { cgroupFd }),
       })
       return new InitProcess(parentEnd, pid, pidfd, plan.forks)
     } catch (error) {
@@ -179,6 +182,16 @@ function openNamespace(path: string): number {
     return openSync(path, 'r')
   } catch (error) {
     throw wrapSystemError(error, { action: 'open namespace', path })
+  }
+}
+
+/** None for a host without cgroup v2. */
+function openCgroupDirectory(path: string | undefined): readonly number[] {
+  if (path === undefined) return []
+  try {
+    return [openSync(path, 'r')]
+  } catch (error) {
+    throw wrapSystemError(error, { action: 'open cgroup', path })
   }
 }
 

@@ -37,6 +37,7 @@ export function planContainer(options: PlanContainerOptions): ContainerPlan {
     containerId: id,
     bundle: bundle.path,
     cgroup: cgroup.view,
+    cgroupTaskFiles: cgroup.taskFiles,
     seccomp: seccomp === undefined ? undefined : compileSeccompFilter(seccomp),
     noPivot: options.noPivot,
     noNewKeyring: options.noNewKeyring,

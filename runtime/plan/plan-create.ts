@@ -14,7 +14,7 @@ import { planDevices } from './plan-devices.ts'
 import type { PlanInput } from './plan-input.ts'
 import { needsDefaultDevices, planMounts } from './plan-mounts.ts'
 import { planNamespaces } from './plan-namespaces.ts'
-import { planExecution, planIdentity, planLimits } from './plan-process.ts'
+import { planCgroups, planExecution, planIdentity, planLimits } from './plan-process.ts'
 
 /** Index of the descriptor of the start socket; namespace files follow it. */
 export const START_SOCKET_DESCRIPTOR = 0
@@ -28,6 +28,8 @@ export function planCreate(spec: Spec, rootfs: string, input: PlanInput): Plan {
     namespacePaths: namespaces.namespacePaths,
     forks: namespaces.forks,
     operations: [
+      // Before a cgroup namespace, which takes the cgroup of that moment as its root.
+      ...planCgroups(input.cgroupTaskFiles),
       ...namespaces.operations,
       { op: 'newSession' },
       ...(input.noNewKeyring === true

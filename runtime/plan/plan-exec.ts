@@ -1,15 +1,17 @@
 /** A process object → Plan for `exec`: join what the container is, then become the program. */
-import { type Operation, SYNC_POINTS } from '../../native/generated/operations.ts'
+import type { Operation } from '../../native/generated/operations.ts'
 import { NAMESPACE_FLAGS, type NamespaceType, type ProcessSpec } from '../spec/types.ts'
 import type { Plan } from './plan.ts'
 import type { SeccompFilter } from './plan-input.ts'
-import { planExecution, planIdentity, planLimits } from './plan-process.ts'
+import { planCgroups, planExecution, planIdentity, planLimits } from './plan-process.ts'
 
 export interface ExecPlanInput {
   readonly containerId: string
   /** Namespaces of the container's init that differ from the runtime's, user first, mount last. */
   readonly namespaces: readonly { readonly type: NamespaceType; readonly path: string }[]
   readonly seccomp?: SeccompFilter | undefined
+  /** See `PlanInput`. */
+  readonly cgroupTaskFiles: readonly string[]
 }
 
 export function planExec(process: ProcessSpec, input: ExecPlanInput): Plan {
@@ -19,8 +21,8 @@ export function planExec(process: ProcessSpec, input: ExecPlanInput): Plan {
     namespacePaths: input.namespaces.map(({ path }) => path),
     forks: true,
     operations: [
-      // The parent has put us into the container's cgroup when it answers, so the fork is born there.
-      { op: 'awaitParent', point: SYNC_POINTS.setup },
+      // Before the fork, which is born where we are.
+      ...planCgroups(input.cgroupTaskFiles),
       ...input.namespaces.map(({ type }, index): Operation => ({
         op: 'joinNamespace',
         file: index,

@@ -27,6 +27,8 @@ export interface PlanInput {
   readonly bundle: string
   /** undefined: the Spec mounts no cgroup file system. */
   readonly cgroup?: CgroupView | undefined
+  /** Files of cgroup v1 by which init joins the container's cgroups; on v2 it is born there. */
+  readonly cgroupTaskFiles: readonly string[]
   readonly seccomp?: SeccompFilter | undefined
   readonly noPivot?: boolean | undefined
   readonly noNewKeyring?: boolean | undefined

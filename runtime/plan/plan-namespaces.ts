@@ -59,12 +59,9 @@ function planDirect(created: readonly NamespaceType[]): NamespacePlan {
     cloneFlags: flagsOf(created.filter((type) => type !== 'cgroup')),
     namespacePaths: [],
     forks: false,
-    operations: [
-      { op: 'awaitParent', point: SYNC_POINTS.setup },
-      ...(created.includes('cgroup')
-        ? [{ op: 'unshareNamespaces', flags: NAMESPACE_FLAGS.cgroup } as const]
-        : []),
-    ],
+    operations: created.includes('cgroup')
+      ? [{ op: 'unshareNamespaces', flags: NAMESPACE_FLAGS.cgroup }]
+      : [],
   }
 }
 
@@ -82,7 +79,6 @@ function planStepwise(
     namespacePaths: joined.flatMap(({ path }) => (path === undefined ? [] : [path])),
     forks,
     operations: [
-      { op: 'awaitParent', point: SYNC_POINTS.setup },
       ...joined.map(({ type }, index): Operation => ({
         op: 'joinNamespace',
         file: firstDescriptor + index,

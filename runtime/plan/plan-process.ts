@@ -21,6 +21,10 @@ const DEFAULT_UMASK = 0o022
 /** The class of ioprio_set(2) stands above its data. */
 const IO_PRIORITY_CLASS_SHIFT = 13
 
+export function planCgroups(taskFiles: readonly string[]): readonly Operation[] {
+  return taskFiles.length === 0 ? [] : [{ op: 'joinCgroups', taskFiles }]
+}
+
 /** Limits and scores: set while init is still privileged. */
 export function planLimits(process: ProcessSpec): readonly Operation[] {
   return [

@@ -6,7 +6,11 @@ import { planCreate } from '../plan-create.ts'
 import type { PlanInput } from '../plan-input.ts'
 import { minimalProcess, minimalSpec } from './spec-fixture.ts'
 
-const INPUT: PlanInput = { containerId: 'c1', bundle: '/bundle' }
+const INPUT: PlanInput = {
+  containerId: 'c1',
+  bundle: '/bundle',
+  cgroupTaskFiles: ['/sys/fs/cgroup/cpu/c1/tasks'],
+}
 
 function plan(change: Partial<Spec> = {}, input: Partial<PlanInput> = {}) {
   return planCreate(minimalSpec(change), '/bundle/rootfs', { ...INPUT, ...input })
@@ -33,7 +37,7 @@ describe('plan of create', () => {
     assert.deepEqual(
       names(plan().operations).filter((op) => op !== 'makeDevice' && op !== 'makeSymlink'),
       [
-        'awaitParent',
+        'joinCgroups',
         'newSession',
         'joinSessionKeyring',
         'openPrivateProc',
@@ -85,7 +89,7 @@ describe('runtime-spec config-linux.md#namespaces', () => {
     assert.equal(made.cloneFlags, 0x00020000 | 0x20000000 | 0x40000000)
     assert.equal(made.forks, false)
     assert.deepEqual(names(made.operations).slice(0, 4), [
-      'awaitParent',
+      'joinCgroups',
       'unshareNamespaces',
       'newSession',
       'joinSessionKeyring',
@@ -105,7 +109,7 @@ describe('runtime-spec config-linux.md#namespaces', () => {
     assert.equal(made.cloneFlags, 0)
     assert.deepEqual(made.namespacePaths, ['/run/netns/a', '/proc/7/ns/pid'])
     assert.deepEqual(made.operations.slice(0, 5), [
-      { op: 'awaitParent', point: 1 },
+      { op: 'joinCgroups', taskFiles: ['/sys/fs/cgroup/cpu/c1/tasks'] },
       { op: 'joinNamespace', file: 1, kind: 0x40000000 },
       { op: 'joinNamespace', file: 2, kind: 0x20000000 },
       { op: 'unshareNamespaces', flags: 0x00020000 | 0x08000000 },
