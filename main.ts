@@ -3,6 +3,7 @@
  * (DESIGN 1). Each program is a chunk of its own, so a runtime start never loads the manager.
  */
 import { basename } from 'node:path'
+import { STDERR, writeText } from './native/write-text.ts'
 
 interface Program {
   /** Runs the program to its end; the result is the exit code. */
@@ -20,7 +21,8 @@ const calledAs = basename(process.argv0)
 const load = PROGRAMS[calledAs]
 if (load === undefined) {
   const names = Object.keys(PROGRAMS).join(', ')
-  process.stderr.write(
+  writeText(
+    STDERR,
     `berth is called by the name of one of its programs: found ${calledAs}, want one of ${names} (they are links to this file)\n`,
   )
   process.exitCode = 64

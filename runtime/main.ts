@@ -9,6 +9,7 @@ import {
 } from './commands/arguments.ts'
 import type { Command } from './commands/command.ts'
 import { openLog } from './commands/log.ts'
+import { STDOUT, writeText } from '../native/write-text.ts'
 import { RUNTIME_VERSION, SPEC_VERSION } from './version.ts'
 import { onRuntimeWarning } from './warnings.ts'
 
@@ -122,7 +123,7 @@ function pathOf(flag: string | undefined): string | undefined {
 }
 
 function print(text: string): 0 {
-  process.stdout.write(text)
+  writeText(STDOUT, text)
   return 0
 }
 

@@ -1,4 +1,5 @@
 /** The shim's entry: `start`, `delete`, `-info`, `-v`, or without a command the server. */
+import { STDERR, STDOUT, writeBytes, writeText } from '../native/write-text.ts'
 import { PlatformError } from '../proto/errors/platform-error.ts'
 import { parseArguments, type ShimArguments } from './bootstrap/arguments.ts'
 import { identify } from './bootstrap/identity.ts'
@@ -13,7 +14,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return 0
   } catch (error) {
     const sentence = error instanceof Error ? error.message : String(error)
-    process.stderr.write(`${sentence}\n`)
+    writeText(STDERR, `${sentence}\n`)
     return error instanceof PlatformError && error.facts.action === 'read the command line'
       ? EXIT_USAGE
       : EXIT_FAILURE
@@ -25,26 +26,26 @@ async function run(args: ShimArguments): Promise<void> {
   switch (args.command) {
     case 'version': {
       const { versionText } = await import('./bootstrap/info.ts')
-      process.stdout.write(versionText(process.argv0))
+      writeText(STDOUT, versionText(process.argv0))
       return
     }
     case 'info': {
       const { runtimeInfo } = await import('./bootstrap/info.ts')
-      process.stdout.write(runtimeInfo())
+      writeBytes(STDOUT, runtimeInfo())
       return
     }
     case 'start': {
       const { start } = await import('./bootstrap/start.ts')
-      process.stdout.write(await start(identify(args, process.env), process.cwd(), process.env))
+      writeText(STDOUT, await start(identify(args, process.env), process.cwd(), process.env))
       return
     }
     case 'delete': {
       const { deleteContainer } = await import('./bootstrap/delete.ts')
       const bundle = args.bundle === '' ? process.cwd() : args.bundle
       const response = await deleteContainer(identify(args, process.env), bundle, (line) => {
-        process.stderr.write(`${line}\n`)
+        writeText(STDERR, `${line}\n`)
       })
-      process.stdout.write(response)
+      writeBytes(STDOUT, response)
       return
     }
     case 'serve': {

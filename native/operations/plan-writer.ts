@@ -7,11 +7,11 @@ const PLAN_MAGIC = 0x014c5042
 /** A plan is bounded so that init can map it without asking (rule R7). */
 const PLAN_LIMIT_BYTES = 16 * 1024 * 1024
 
-const encoder = new TextEncoder()
+/** Enough for most plans. */
+const INITIAL_BYTES = 16 * 1024
 
 export class PlanWriter {
-  #buffer = new Uint8Array(16 * 1024)
-  #view = new DataView(this.#buffer.buffer)
+  #buffer = Buffer.alloc(INITIAL_BYTES)
   #length = 0
 
   constructor(operationCount: number) {
@@ -21,19 +21,19 @@ export class PlanWriter {
 
   u32(value: number): void {
     this.#reserve(4)
-    this.#view.setUint32(this.#length, value, true)
+    this.#buffer.writeUInt32LE(value, this.#length)
     this.#length += 4
   }
 
   i32(value: number): void {
     this.#reserve(4)
-    this.#view.setInt32(this.#length, value, true)
+    this.#buffer.writeInt32LE(value, this.#length)
     this.#length += 4
   }
 
   u64(value: bigint): void {
     this.#reserve(8)
-    this.#view.setBigUint64(this.#length, value, true)
+    this.#buffer.writeBigUInt64LE(value, this.#length)
     this.#length += 8
   }
 
@@ -61,11 +61,12 @@ export class PlanWriter {
         wanted: 'text without NUL',
       })
     }
-    const utf8 = encoder.encode(value)
-    this.u32(utf8.byteLength)
-    this.#reserve(utf8.byteLength + 1)
-    this.#buffer.set(utf8, this.#length)
-    this.#length += utf8.byteLength
+    // UTF-8 takes at most three bytes for a unit of UTF-16.
+    this.#reserve(4 + value.length * 3 + 1)
+    const start = this.#length + 4
+    const size = this.#buffer.write(value, start)
+    this.u32(size)
+    this.#length = start + size
     this.#buffer[this.#length] = 0
     this.#length += 1
   }
@@ -94,9 +95,8 @@ export class PlanWriter {
       })
     }
     if (needed <= this.#buffer.byteLength) return
-    const grown = new Uint8Array(Math.max(needed, this.#buffer.byteLength * 2))
+    const grown = Buffer.alloc(Math.max(needed, this.#buffer.byteLength * 2))
     grown.set(this.#buffer.subarray(0, this.#length))
     this.#buffer = grown
-    this.#view = new DataView(grown.buffer)
   }
 }

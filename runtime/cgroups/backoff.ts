@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { sleep } from '../sleep.ts'
 
 const FIRST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 50

@@ -4,7 +4,7 @@ import { native, type ProcessExit } from '../../native/binding.ts'
 import { errnoOf, PlatformError } from '../../proto/errors/platform-error.ts'
 import type { LaunchedProcess } from '../api.ts'
 import { parseSignal } from './signals.ts'
-import { TerminalRelay } from './terminal-relay.ts'
+import type { TerminalRelay } from './terminal-relay.ts'
 
 /** What a shell or a service manager sends; faults of our own process are not the container's. */
 const FORWARDED_SIGNALS = [
@@ -34,8 +34,12 @@ export async function stayWith(
     native().watchExit(launched.pidfd, resolve)
   })
   const stopForwarding = forwardSignals(launched.pidfd)
-  const relay = launched.consoleFd === undefined ? undefined : new TerminalRelay(launched.consoleFd)
+  let relay: TerminalRelay | undefined
   try {
+    if (launched.consoleFd !== undefined) {
+      const { TerminalRelay } = await import('./terminal-relay.ts')
+      relay = new TerminalRelay(launched.consoleFd)
+    }
     await begin()
     return exitCodeOf(await exited)
   } finally {

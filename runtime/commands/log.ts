@@ -1,5 +1,6 @@
 /** Messages for whoever called the runtime: stderr, and the log file that containerd and dockerd read. */
 import { appendFileSync } from 'node:fs'
+import { STDERR, writeText } from '../../native/write-text.ts'
 
 export interface Log {
   readonly error: (message: string) => void
@@ -23,11 +24,11 @@ export function openLog({ path, format }: LogOptions): Log {
   }
   return {
     error: (message) => {
-      process.stderr.write(`berth-runtime: ${message}\n`)
+      writeText(STDERR, `berth-runtime: ${message}\n`)
       append('error', message)
     },
     warning: (message) => {
-      if (path === undefined) process.stderr.write(`berth-runtime: warning: ${message}\n`)
+      if (path === undefined) writeText(STDERR, `berth-runtime: warning: ${message}\n`)
       append('warning', message)
     },
   }

@@ -1,6 +1,7 @@
-import { create } from '../launch/create.ts'
-import { start } from '../launch/start.ts'
-import { deleteContainer } from '../operations/delete.ts'
+import { PlatformError } from '../../proto/errors/platform-error.ts'
+import { type CreatedContainer, create } from '../launch/create.ts'
+import { startCreated } from '../launch/start.ts'
+import { removeContainer } from '../operations/delete.ts'
 import { openBundle } from '../spec/bundle.ts'
 import { bundleOf, containerOf, defineCommand } from './command.ts'
 import { letGo } from './create.ts'
@@ -38,7 +39,7 @@ export const command = defineCommand({
       noPivot: flags['no-pivot'] ?? false,
       noNewKeyring: flags['no-new-keyring'] ?? false,
     })
-    const begin = (): Promise<void> => start(container)
+    const begin = (): Promise<void> => startCreated(launched)
     let isRunning = false
     try {
       if (!detach) return await stayWith(launched, begin)
@@ -48,7 +49,17 @@ export const command = defineCommand({
       return 0
     } finally {
       const isKept = isRunning || flags.keep === true
-      if (!isKept) await deleteContainer(container, { force: true })
+      if (!isKept) await removeCreated(launched)
     }
   },
 })
+
+async function removeCreated({ directory, record }: CreatedContainer): Promise<void> {
+  try {
+    using _lock = await directory.lock()
+    await removeContainer(directory, record)
+  } catch (error) {
+    // Somebody else has deleted it meanwhile: the exit code is ours to report all the same.
+    if (!(error instanceof PlatformError) || error.code !== 'notFound') throw error
+  }
+}

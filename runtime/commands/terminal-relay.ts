@@ -1,7 +1,7 @@
 /** Carries bytes between our own terminal (or what stands for it) and that of a container. */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
-import { isatty } from 'node:tty'
 import { native } from '../../native/binding.ts'
+import { errnoOf } from '../../proto/errors/platform-error.ts'
 
 const STDIN = 0
 const STDOUT = 1
@@ -19,7 +19,7 @@ export class TerminalRelay {
   /** @param consoleFd the container's terminal; owned by the relay from now on */
   constructor(consoleFd: number) {
     this.#consoleFd = consoleFd
-    if (isatty(STDIN)) {
+    if (isTerminal(STDIN)) {
       this.#savedMode = native().setRawMode(STDIN)
       this.#resize()
       process.on('SIGWINCH', this.#resize)
@@ -62,8 +62,19 @@ export class TerminalRelay {
  */
 function ownDescriptor(fd: number, access: number): number {
   const status = fstatSync(fd)
-  const canReopen = isatty(fd) || status.isFIFO()
+  const canReopen = isTerminal(fd) || status.isFIFO()
   return canReopen
     ? openSync(`/proc/self/fd/${fd}`, access | constants.O_NOCTTY)
     : native().dupCloexec(fd)
+}
+
+/** isatty(3); `node:tty` would load the engine's stream classes. */
+function isTerminal(fd: number): boolean {
+  try {
+    native().getTerminalSize(fd)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTTY') return false
+    throw error
+  }
 }

@@ -8,7 +8,6 @@ import { PlatformError } from '../../proto/errors/platform-error.ts'
 import type { HookKind, HookSpec } from '../spec/types.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import { warn } from '../warnings.ts'
-import { runHook } from './run-hook.ts'
 
 /** Hooks before the program runs: a failure ends the creation. */
 export type BlockingHookKind = Extract<HookKind, 'prestart' | 'createRuntime'>
@@ -42,7 +41,7 @@ export async function runBlockingHooks(
 ): Promise<void> {
   for (const [index, hook] of hooks.entries()) {
     try {
-      await runHook(hook, JSON.stringify(state), state.bundle)
+      await runOne(hook, state)
     } catch (error) {
       throw locate(error, kind, index)
     }
@@ -57,11 +56,17 @@ export async function runTrailingHooks(
 ): Promise<void> {
   for (const [index, hook] of hooks.entries()) {
     try {
-      await runHook(hook, JSON.stringify(state), state.bundle)
+      await runOne(hook, state)
     } catch (error) {
       warn(locate(error, kind, index).message)
     }
   }
+}
+
+/** Most containers have no hook: what runs one is loaded when there is one. */
+async function runOne(hook: HookSpec, state: HookState): Promise<void> {
+  const { runHook } = await import('./run-hook.ts')
+  await runHook(hook, JSON.stringify(state), state.bundle)
 }
 
 function locate(error: unknown, kind: HookKind, index: number): PlatformError {

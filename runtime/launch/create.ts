@@ -22,7 +22,14 @@ import { writePidFile } from './pid-file.ts'
 import { planContainer } from './plan-container.ts'
 import { listenForStart } from './start-socket.ts'
 
-export async function create(options: CreateOptions): Promise<LaunchedProcess> {
+/** What was made, for who goes on with it in the same process. */
+export interface CreatedContainer extends LaunchedProcess {
+  readonly directory: ContainerDirectory
+  readonly record: ContainerRecord
+  readonly spec: Spec
+}
+
+export async function create(options: CreateOptions): Promise<CreatedContainer> {
   const { bundle, id } = options
   const { spec } = bundle
   for (const warning of bundle.warnings) warn(warning)
@@ -61,7 +68,7 @@ async function launch(
   directory: ContainerDirectory,
   record: ContainerRecord,
   cgroup: Cgroup,
-): Promise<LaunchedProcess> {
+): Promise<CreatedContainer> {
   const startSocket = listenForStart(directory.path)
   let init: InitProcess
   try {
@@ -83,9 +90,13 @@ async function launch(
       createRuntime: (pid) => runCreationHooks(spec, record, pid),
     })
     requireReady(driven, options.id)
-    directory.writeRecord({ ...record, init: identifyProcess(channel.pid) })
+    const complete = { ...record, init: identifyProcess(channel.pid) }
+    directory.writeRecord(complete)
     if (options.pidFile !== undefined) writePidFile(options.pidFile, channel.pid)
     return {
+      directory,
+      record: complete,
+      spec,
       pid: channel.pid,
       pidfd: channel.pidfd,
       ...(driven.consoleFd === undefined ? {} : { consoleFd: driven.consoleFd }),

@@ -3,8 +3,11 @@ import { PlatformError } from '../../proto/errors/platform-error.ts'
 import type { ContainerReference } from '../api.ts'
 import { hookState, runTrailingHooks } from '../hooks/run-hooks.ts'
 import { parseSpec } from '../spec/parse.ts'
+import type { Spec } from '../spec/types.ts'
 import { ContainerDirectory } from '../state/container-directory.ts'
+import type { ContainerRecord } from '../state/record.ts'
 import { statusOf } from '../state/status.ts'
+import type { CreatedContainer } from './create.ts'
 import { errorOfStartFailure } from './init-failure.ts'
 import { connectToStart } from './start-socket.ts'
 
@@ -22,17 +25,38 @@ export async function start(container: ContainerReference): Promise<void> {
       wanted: 'a created one',
     })
   }
-  const failure = await connectToStart(directory.path, container.id)
   const config = directory.readConfig()
+  await release(directory, record, {
+    // Most containers have none: their document need not be parsed again.
+    mayHavePoststart: config.includes('poststart'),
+    spec: () => parseSpec(config).value,
+  })
+}
+
+/** The same for who has just created it and has everything at hand: `run`. */
+export async function startCreated({ directory, record, spec }: CreatedContainer): Promise<void> {
+  using _lock = await directory.lock()
+  await release(directory, record, { mayHavePoststart: true, spec: () => spec })
+}
+
+interface SpecSource {
+  readonly mayHavePoststart: boolean
+  spec(): Spec
+}
+
+async function release(
+  directory: ContainerDirectory,
+  record: ContainerRecord,
+  source: SpecSource,
+): Promise<void> {
+  const failure = await connectToStart(directory.path, record.id)
   if (failure !== undefined) {
-    throw errorOfStartFailure(failure, parseSpec(config).value.process.args, container.id)
+    throw errorOfStartFailure(failure, source.spec().process.args, record.id)
   }
-  // Most containers have none: their document need not be parsed again.
-  if (!config.includes('poststart')) return
-  const { poststart } = parseSpec(config).value.hooks
+  if (!source.mayHavePoststart) return
   await runTrailingHooks(
     'poststart',
-    poststart,
+    source.spec().hooks.poststart,
     hookState(record, 'running', record.init?.pid ?? 0),
   )
 }

@@ -39,6 +39,14 @@ export async function deleteContainer(
       action: `cannot delete container ${record.id} that is not stopped: ${status}`,
     })
   }
+  await removeContainer(directory, record)
+}
+
+/** The removal itself, for who holds the lock or has just made the container: nothing is checked. */
+export async function removeContainer(
+  directory: ContainerDirectory,
+  record: ContainerRecord,
+): Promise<void> {
   await endInit(record)
   const cgroup = openCgroup(record.cgroupPaths)
   // Without a pid namespace of its own, a container's processes outlive its init.

@@ -19,7 +19,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { sleep } from '../sleep.ts'
 import { native } from '../../native/binding.ts'
 import { errnoOf, PlatformError, wrapSystemError } from '../../proto/errors/platform-error.ts'
 import { parseContainerId } from './container-id.ts'

@@ -45,7 +45,7 @@ const isProductionSource = (path) => !/(^|\/)test\//.test(path)
 function nativePart(name, outputs, alsoReads = []) {
   return {
     name,
-    after: alsoReads.length === 0 ? [] : ['operations'],
+    after: alsoReads.includes('native/operations') ? ['operations'] : [],
     inputs: {
       paths: [`native/${name}`, ...alsoReads, 'package-lock.json'],
       accept: isProductionSource,
@@ -83,7 +83,8 @@ const PARTS = [
     },
   },
   nativePart('addon', ['berth.node']),
-  nativePart('init', ['berth-init'], ['native/operations']),
+  nativePart('init', ['berth-init'], ['native/operations', 'native/static-program.mjs']),
+  nativePart('launcher', ['berth-launch'], ['native/static-program.mjs']),
   nativePart('unpack', ['berth-unpack']),
   nativePart('hello', ['hello.tar']),
   {
@@ -99,7 +100,7 @@ const PARTS = [
   },
   {
     name: 'programs',
-    after: ['proto', 'operations'],
+    after: ['proto', 'operations', 'launcher'],
     inputs: {
       paths: [
         ...['proto', 'native', 'runtime', 'shim', 'manager', 'main.ts', 'scripts/bundle.mjs'],
@@ -107,15 +108,15 @@ const PARTS = [
       ],
       accept: (path) => isProductionSource(path) && /\.([cm]?[jt]s|json)$/.test(path),
     },
-    outputs: ['berth', ...PROGRAMS].map((name) => join(DIST, name)),
+    outputs: ['berth', ...Object.keys(PROGRAMS)].map((name) => join(DIST, name)),
     make: async () => {
       const made = join(BUILD, 'berth')
       const output = await run(tool('bun'), ['scripts/bundle.mjs', made])
       chmodSync(made, 0o755)
       renameSync(made, join(DIST, 'berth'))
-      for (const name of PROGRAMS) {
+      for (const [name, target] of Object.entries(PROGRAMS)) {
         rmSync(join(DIST, name), { force: true })
-        symlinkSync('berth', join(DIST, name))
+        symlinkSync(target, join(DIST, name))
       }
       return output
     },

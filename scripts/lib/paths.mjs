@@ -11,8 +11,18 @@ export const DIST = join(ROOT, 'dist')
 /** Everything else that is made: compiled tests, stamps, logs. */
 export const BUILD = join(ROOT, 'build')
 
-/** The names `dist/berth` is called by. */
-export const PROGRAMS = ['berth-runtime', 'containerd-shim-berth-v2', 'berthd', 'berthctl']
+/**
+ * The names `dist/berth` is called by, and what each is a link to: programs of a short life go through the
+ * launcher (docs/decisions/0004).
+ *
+ * @type {Readonly<Record<string, 'berth' | 'berth-launch'>>}
+ */
+export const PROGRAMS = {
+  'berth-runtime': 'berth-launch',
+  'containerd-shim-berth-v2': 'berth-launch',
+  berthd: 'berth',
+  berthctl: 'berth',
+}
 
 /**
  * A program out of an npm package, whether or not the package's install script was run (it moves the
