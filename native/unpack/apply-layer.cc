@@ -22,6 +22,8 @@ constexpr std::uint64_t kSpaceCheckBytes = std::uint64_t{64} << 20;
 // A name in a failure report is for a person.
 constexpr std::uint32_t kMaxId = std::numeric_limits<std::uint32_t>::max() - 1;
 
+constexpr std::size_t kBlockBytes = 512;
+
 struct ArchiveCloser {
   void operator()(archive* reader) const { archive_read_free(reader); }
 };
@@ -39,9 +41,20 @@ class TarStream {
       archive_set_error(reader, EIO, "read failed");
       return ARCHIVE_FATAL;
     }
+    if (size == 0 && stream->may_pad_) {
+      static constexpr unsigned char kZeros[kBlockBytes] = {};
+      stream->may_pad_ = false;
+      bytes = kZeros;
+      size = (kBlockBytes - stream->tar_bytes_ % kBlockBytes) % kBlockBytes;
+    }
     *data = bytes;
     return static_cast<la_ssize_t>(size);
   }
+
+  // Said when a file's contents are complete: if the stream ends here, only what would fill up the block is missing (umoci
+  // writes no padding and no end mark after the last file), and libarchive gets it from us. It is not part of the diffID.
+  void AllowPadding() { may_pad_ = true; }
+  void ForbidPadding() { may_pad_ = false; }
 
   // Reads what follows the end of the archive: it belongs to the diffID.
   Outcome Drain() {
@@ -69,6 +82,7 @@ class TarStream {
   Inflater& inflater_;
   Sha256 hash_;
   std::uint64_t tar_bytes_ = 0;
+  bool may_pad_ = false;
   Outcome failure_;
 };
 
@@ -79,7 +93,11 @@ Failure ArchiveFailure(archive* reader, const char* step) {
 
 class ArchiveData : public DataSource {
  public:
-  ArchiveData(archive* reader, const TarStream& stream) : reader_(reader), stream_(stream) {}
+  ArchiveData(archive* reader, TarStream& stream, std::uint64_t size_bytes)
+      : reader_(reader), stream_(stream), size_bytes_(size_bytes) {}
+  ~ArchiveData() override { stream_.ForbidPadding(); }
+  ArchiveData(const ArchiveData&) = delete;
+  ArchiveData& operator=(const ArchiveData&) = delete;
 
   Outcome Next(const void*& data, std::size_t& size, std::uint64_t& offset) override {
     la_int64_t at = 0;
@@ -90,12 +108,14 @@ class ArchiveData : public DataSource {
     }
     if (status != ARCHIVE_OK) return stream_.failure() ? stream_.failure() : ArchiveFailure(reader_, "read file contents");
     offset = static_cast<std::uint64_t>(at);
+    if (offset + size == size_bytes_) stream_.AllowPadding();
     return Ok();
   }
 
  private:
   archive* reader_;
-  const TarStream& stream_;
+  TarStream& stream_;
+  std::uint64_t size_bytes_;
 };
 
 std::string TextOf(const char* text) { return text == nullptr ? std::string() : std::string(text); }
@@ -241,7 +261,7 @@ Outcome LayerReader::ApplyNext(archive_entry* found) {
   }
   Entry entry;
   if (Outcome failure = ConvertEntry(found, limits, entry)) return failure;
-  ArchiveData data(reader_.get(), stream_);
+  ArchiveData data(reader_.get(), stream_, entry.size_bytes);
   return writer_.Apply(entry, data);
 }
 

@@ -408,7 +408,44 @@ suite(`berth-unpack and hostile layers${missing === undefined ? '' : ` (${missin
     })
 
     it('refuses an archive that is cut off', () => {
-      assert.equal(fixture.apply(tar.subarray(0, 700)).kind, 'archive')
+      const long = buildTar([{ name: 'f', data: Buffer.alloc(1000, 'x') }])
+      assert.equal(fixture.apply(long.subarray(0, 700)).kind, 'archive')
+    })
+
+    describe('without an end mark, as umoci insert writes it', () => {
+      const bodyEnd = 512 + 'contents'.length
+
+      it('takes an archive that ends after the padding of its last file', () => {
+        const bare = tar.subarray(0, 1024)
+        const { outcome, diffId } = fixture.apply(bare)
+        assert.deepEqual({ outcome, diffId }, { outcome: 'applied', diffId: digest(bare) })
+      })
+
+      it('takes an archive that ends with the last byte of its last file', () => {
+        const bare = tar.subarray(0, bodyEnd)
+        const { outcome, diffId } = fixture.apply(gzipSync(bare))
+        assert.deepEqual({ outcome, diffId }, { outcome: 'applied', diffId: digest(bare) })
+        assert.equal(readFileSync(join(fixture.root, 'f'), 'utf8'), 'contents')
+      })
+
+      it('takes an archive that ends with one block of zeros', () => {
+        assert.equal(fixture.apply(tar.subarray(0, 1536)).outcome, 'applied')
+      })
+
+      it('refuses a file that lacks its last byte', () => {
+        const { kind, entry } = fixture.apply(tar.subarray(0, bodyEnd - 1))
+        assert.deepEqual({ kind, entry }, { kind: 'archive', entry: 'f' })
+      })
+
+      it('refuses a header that is cut off', () => {
+        const two = buildTar([{ name: 'f', data: 'contents' }, { name: 'g' }])
+        assert.equal(fixture.apply(two.subarray(0, 1024 + 400)).kind, 'archive')
+      })
+
+      it('refuses a header that is cut off right behind a file without padding', () => {
+        const cut = Buffer.concat([tar.subarray(0, bodyEnd), buildTar([{ name: 'g' }])])
+        assert.equal(fixture.apply(cut.subarray(0, 1024 + 400)).kind, 'archive')
+      })
     })
 
     it('refuses what is no archive', () => {
