@@ -196,7 +196,7 @@ export class ContentStore {
         ref,
         record,
         totalBytes,
-        source: await this.#source(record, expected, openFile),
+        source: await this.#source(record, { expected, totalBytes }, openFile),
         backend: {
           openFile,
           blobPath: (digest) => this.#blobs.path(digest),
@@ -295,7 +295,10 @@ export class ContentStore {
   /** With an expected digest that any namespace has brought in, nothing needs to be sent. */
   async #source(
     record: IngestRecord,
-    expected: Digest | undefined,
+    {
+      expected,
+      totalBytes,
+    }: { readonly expected: Digest | undefined; readonly totalBytes: bigint },
     openFile: () => Promise<IngestFile>,
   ): Promise<IngestSource> {
     if (expected !== undefined && (await readProgress(this.#ingestPath(record))) === undefined) {
@@ -304,7 +307,9 @@ export class ContentStore {
       const sizeBytes = await this.#blobs.sizeBytes(expected)
       if (sizeBytes !== undefined) return { kind: 'shared', digest: expected, sizeBytes }
     }
-    return { kind: 'file', file: await openFile() }
+    const file = await openFile()
+    if (isSpoilt(file, totalBytes, expected)) await file.truncate()
+    return { kind: 'file', file }
   }
 
   #openFile(record: IngestRecord, ref: string, totalBytes: bigint): Promise<IngestFile> {
@@ -397,6 +402,20 @@ export class ContentStore {
       throw wrapSystemError(error, { action: 'remove ingest', path })
     }
   }
+}
+
+/**
+ * All the bytes are there and they are the wrong ones: whoever sent them failed to commit, and whoever opens the
+ * ingest for the same digest again could do nothing else.
+ */
+function isSpoilt(file: IngestFile, totalBytes: bigint, expected: Digest | undefined): boolean {
+  return (
+    expected !== undefined &&
+    algorithmOf(expected) === file.algorithm &&
+    totalBytes > 0n &&
+    file.offsetBytes >= totalBytes &&
+    file.digest() !== expected
+  )
 }
 
 /** What has a record in any namespace, and what an ingest counts on. */

@@ -36,8 +36,16 @@ export class BlobFetcher {
   async fetch(descriptor: ContentDescriptor, ref: string, labels: Labels): Promise<void> {
     const { content, client, scope, signal } = this.#options
     const fill = async (writer: ContentWriter): Promise<void> => {
-      await client.attempt(() => this.#transfer(writer, descriptor), signal)
-      await this.#commit(writer, descriptor, labels)
+      try {
+        await client.attempt(() => this.#transfer(writer, descriptor), signal)
+        await this.#commit(writer, descriptor, labels)
+      } catch (error) {
+        // Wrong bytes are of no use to a later pull, which would go on from them.
+        if (error instanceof PlatformError && error.code === 'dataLoss') {
+          await content.abort(scope, ref)
+        }
+        throw error
+      }
     }
     await storeContent(content, scope, { ...descriptor, ref, labels }, fill, signal)
   }
@@ -81,7 +89,6 @@ export class BlobFetcher {
         batch.push(chunk)
         batchBytes += chunk.byteLength
         if (writer.offsetBytes + BigInt(batchBytes) > limitBytes) {
-          await writer.truncate()
           throw this.#mismatch(descriptor, `more than ${String(descriptor.sizeBytes)} bytes`)
         }
         if (batchBytes >= BATCH_BYTES) await flush()
@@ -110,10 +117,7 @@ export class BlobFetcher {
       })
     } catch (error) {
       if (!(error instanceof PlatformError) || error.code !== 'failedPrecondition') throw error
-      const found = writer.digest()
-      // Otherwise the next pull would go on from bytes that are wrong.
-      await writer.truncate()
-      throw this.#mismatch(descriptor, found)
+      throw this.#mismatch(descriptor, writer.digest())
     }
   }
 

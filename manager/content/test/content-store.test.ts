@@ -124,6 +124,25 @@ describe('ContentStore: containerd-behaviour.md §c', () => {
     assert.throws(() => fixture.content.info('ns', digest), { code: 'notFound' })
   })
 
+  it('keeps an ingest that failed to commit, until it is opened for the digest it cannot become', async () => {
+    const ref = 'r'
+    const wanted = { ref, expected: digestOf(Buffer.from('fourteen bytes')), totalBytes: 14n }
+    {
+      await using writer = await fixture.content.openWriter(scope, wanted)
+      await writer.write(bytes)
+      await assert.rejects(writer.commit({ expected: wanted.expected }))
+    }
+    assert.equal((await fixture.content.status('ns', ref)).offsetBytes, 14n)
+    {
+      await using sameBytes = await fixture.content.openWriter(scope, { ref, totalBytes: 14n })
+      assert.equal(sameBytes.offsetBytes, 14n)
+    }
+    await using again = await fixture.content.openWriter(scope, wanted)
+    assert.equal(again.offsetBytes, 0n)
+    await again.write(Buffer.from('fourteen bytes'))
+    await again.commit({ expected: wanted.expected })
+  })
+
   it('starts over after truncate', async () => {
     const writer = await fixture.content.openWriter(scope, { ref: 'r' })
     await writer.write(Buffer.from('a longer text that was wrong'))

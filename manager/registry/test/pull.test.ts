@@ -206,6 +206,7 @@ describe('pullImage', () => {
       assert.ok(error.message.includes(sha256(LAYER)), error.message)
       return true
     })
+    assert.deepEqual(await content.listStatuses('ns'), [])
     await pull()
     assert.deepEqual(await layerBytes(), LAYER)
   })
@@ -217,6 +218,7 @@ describe('pullImage', () => {
       },
     ])
     await assert.rejects(pull(), { code: 'dataLoss' })
+    assert.deepEqual(await content.listStatuses('ns'), [])
   })
 
   it('names registry, repository and tag of an image that is not there', async () => {
