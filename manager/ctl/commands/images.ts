@@ -1,4 +1,5 @@
-import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
 import { isatty } from 'node:tty'
 import type { Progress } from '../../../proto/generated/containerd/types/transfer/progress.ts'
 import { wrapSystemError } from '../../../proto/errors/platform-error.ts'
@@ -25,7 +26,7 @@ export async function pull(
 
 /** @param path of an archive, `-` for standard input */
 export async function importArchive(context: CommandContext, path: string): Promise<void> {
-  const archive = path === '-' ? process.stdin : createReadStream(path)
+  const archive = path === '-' ? process.stdin : await openArchive(path)
   const before = await imageNames(context)
   const status = statusLine(context)
   try {
@@ -38,6 +39,15 @@ export async function importArchive(context: CommandContext, path: string): Prom
   }
   const added = (await imageNames(context)).filter((name) => !before.includes(name))
   for (const name of added) context.out(`${name}\n`)
+}
+
+/** Opened before anything is asked of the manager: what is not there fails here, not in the middle of a stream. */
+async function openArchive(path: string): Promise<Readable> {
+  try {
+    return (await open(path, 'r')).createReadStream()
+  } catch (error) {
+    throw wrapSystemError(error, { action: 'import', path })
+  }
 }
 
 async function imageNames({ clients }: CommandContext): Promise<readonly string[]> {
