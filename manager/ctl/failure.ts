@@ -51,6 +51,19 @@ export function failureFromGrpc(error: unknown, address: string): PlatformError 
   return new PlatformError(facts?.code ?? code, facts?.facts ?? error.details, { cause: error })
 }
 
+/** What the class of a failure says when its facts say only what was being done. */
+const CLASS_TEXT: Readonly<Partial<Record<ErrorCode, string>>> = {
+  notFound: 'not found',
+  alreadyExists: 'already exists',
+}
+
+/** The sentence for the person who called us. */
+export function describeFailure({ code, facts, message }: PlatformError): string {
+  const text = CLASS_TEXT[code]
+  if (text === undefined || message.includes(text)) return message
+  return facts.found === undefined && facts.errno === undefined ? `${message}: ${text}` : message
+}
+
 interface GrpcFailure extends Error {
   readonly code: number
   readonly details: string

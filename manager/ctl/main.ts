@@ -1,5 +1,4 @@
 /** berthctl: what a person types to use berthd. */
-import { writeSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { PlatformError } from '../../proto/errors/platform-error.ts'
 import { DEFAULT_CONFIG } from '../config/config.ts'
@@ -10,9 +9,13 @@ import { exec } from './commands/exec.ts'
 import { importArchive, listImages, pull, removeImages } from './commands/images.ts'
 import { run } from './commands/run.ts'
 import { events, info, listNamespaces, version } from './commands/system.ts'
+import { describeFailure } from './failure.ts'
+import { OutputClosedError, writeWhole } from './output.ts'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 64
+/** 128 + SIGPIPE: what a shell reports of a program whose reader went away. */
+const EXIT_OUTPUT_CLOSED = 141
 
 /** What shells use for a program that could not be started. */
 const EXIT_NOT_EXECUTABLE = 126
@@ -44,13 +47,17 @@ async function runCommand(globals: GlobalOptions, work: Work): Promise<number> {
   const clients = createClients(globals.address, globals.namespace)
   const { namespace } = globals
   try {
-    // Written at once and whole: what a pump writes to the same place comes after it.
-    const out = (text: string): void => void writeSync(1, text)
-    const err = (text: string): void => void writeSync(2, text)
+    const out = (text: string): void => {
+      writeWhole(1, text)
+    }
+    const err = (text: string): void => {
+      writeWhole(2, text)
+    }
     return (await work({ clients, namespace, out, err })) ?? 0
   } catch (error) {
+    if (error instanceof OutputClosedError) return EXIT_OUTPUT_CLOSED
     if (!(error instanceof PlatformError)) throw error
-    process.stderr.write(`berthctl: ${error.message}\n`)
+    process.stderr.write(`berthctl: ${describeFailure(error)}\n`)
     return exitCodeOf(error)
   } finally {
     clients.connection.close()
