@@ -102,7 +102,9 @@ export class NamespaceStore {
           action: 'delete namespace',
           subject: JSON.stringify(name),
           found: found.map(({ what }) => what).join(', '),
-          wanted: 'an empty namespace',
+          wanted: 'none',
+          // In the words of containerd, which scripts look for.
+          hint: 'the namespace must be empty',
         })
       }
       for (const bucket of [leaseBucket, leaseResourceBucket]) {

@@ -82,7 +82,7 @@ describe('metadata services: containerd-behaviour.md §a, §b', () => {
       await call(LeasesDefinition, 'create', { id: 'l' }, ns)
       await assert.rejects(call(NamespacesDefinition, 'delete', { name: 'ns' }), {
         code: status.FAILED_PRECONDITION,
-        details: /found images, containers, want an empty namespace/,
+        details: /found images, containers, want none .the namespace must be empty/,
       })
       await call(ImagesDefinition, 'delete', { name: 'i' }, ns)
       await call(ContainersDefinition, 'delete', { id: 'c' }, ns)
@@ -361,6 +361,17 @@ describe('metadata services: containerd-behaviour.md §a, §b', () => {
         plugins.map(({ id, platforms }) => [id, platforms[0]?.os]),
         [['overlayfs', 'linux']],
       )
+    })
+
+    it('names transfer and streaming, without which nerdctl and ctr pull the old way', async () => {
+      const filters = ['type~=transfer', 'type~=streaming', 'id==transfer', 'id==streaming']
+      const { plugins } = await call(IntrospectionDefinition, 'plugins', { filters })
+      assert.deepEqual(plugins.map(({ type, id }) => `${type} ${id}`).toSorted(), [
+        'io.containerd.grpc.v1 streaming',
+        'io.containerd.grpc.v1 transfer',
+        'io.containerd.streaming.v1 manager',
+        'io.containerd.transfer.v1 local',
+      ])
     })
 
     it('has every plugin once', async () => {
