@@ -18,6 +18,8 @@ const EVENT = 'io.containerd.event.v1'
 const RUNTIME = 'io.containerd.runtime.v2'
 const SERVICE = 'io.containerd.service.v1'
 const GRPC = 'io.containerd.grpc.v1'
+const TRANSFER = 'io.containerd.transfer.v1'
+const STREAMING = 'io.containerd.streaming.v1'
 const SHIM = 'io.containerd.shim.v1'
 
 /** What lies behind each `io.containerd.service.v1` that clients look for. */
@@ -37,6 +39,8 @@ const ENDPOINTS: Readonly<Record<string, readonly string[]>> = {
   events: [EVENT],
   healthcheck: [],
   leases: [LEASE],
+  streaming: [STREAMING],
+  transfer: [TRANSFER, STREAMING],
   version: [],
 }
 
@@ -66,6 +70,8 @@ export function pluginTable({ rootDir, snapshotters }: PluginTableOptions): read
     entry(GC, 'scheduler', [METADATA]),
     entry(DIFFER, 'walking', [METADATA], { hasPlatform: true }),
     entry(LEASE, 'manager', [METADATA, GC]),
+    entry(STREAMING, 'manager', [METADATA]),
+    entry(TRANSFER, 'local', [LEASE, METADATA, DIFFER]),
     entry(SHIM, 'manager', [EVENT, METADATA]),
     entry(RUNTIME, 'task', [SHIM], { hasPlatform: true }),
     ...Object.entries(SERVICES).map(([name, requires]) =>
