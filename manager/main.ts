@@ -65,7 +65,7 @@ async function serve(config: ManagerConfig): Promise<void> {
   const identity = await openServerIdentity(rootDir)
   await using store = await MetadataStore.open(rootDir)
   const events = new EventHub()
-  const content = await ContentStore.open({ rootDir, store, events })
+  await using content = await ContentStore.open({ rootDir, store, events })
   const images = new ImageStore(store, events)
   const containers = new ContainerStore(store, events)
   const namespaces = new NamespaceStore(store, events, NAMESPACE_TENANTS)

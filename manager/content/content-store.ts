@@ -28,6 +28,7 @@ import {
   type IngestRecord,
   type IngestStatus,
 } from './records.ts'
+import { OpenBlobs } from './open-blobs.ts'
 import { readRange } from './read-range.ts'
 
 const INGEST_LIFETIME_NS = 24n * 3600n * 1_000_000_000n
@@ -52,12 +53,13 @@ export interface ContentStoreOptions {
  *
  * @see containerd-behaviour.md §c
  */
-export class ContentStore {
+export class ContentStore implements AsyncDisposable {
   readonly rootDir: string
   readonly #store: MetadataStore
   readonly #events: EventHub
   readonly #ingestDir: string
   readonly #blobs: BlobFiles
+  readonly #openBlobs: OpenBlobs
   /** Held while a blob file comes or goes, so that no sweep removes what is just being committed. */
   readonly #blobLock = new KeyedLock<Digest>()
   /** Refs that have a writer. */
@@ -69,6 +71,7 @@ export class ContentStore {
     this.#events = events
     this.#ingestDir = join(this.rootDir, 'ingest')
     this.#blobs = new BlobFiles(this.rootDir)
+    this.#openBlobs = new OpenBlobs((digest) => this.#blobs.open(digest))
   }
 
   static async open(options: ContentStoreOptions): Promise<ContentStore> {
@@ -80,6 +83,10 @@ export class ContentStore {
       throw wrapSystemError(error, { action: 'open the content store', path: content.rootDir })
     }
     return content
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#openBlobs[Symbol.asyncDispose]()
   }
 
   /** @throws notFound */
@@ -152,7 +159,7 @@ export class ContentStore {
     sizeBytes = 0n,
   ): AsyncGenerator<{ readonly offsetBytes: bigint; readonly data: Buffer }> {
     const info = this.info(namespace, digest)
-    return readRange(() => this.#blobs.open(digest), info, offsetBytes, sizeBytes)
+    return readRange(() => this.#openBlobs.read(digest), info, offsetBytes, sizeBytes)
   }
 
   /** A whole small blob (manifest, index, config). @throws failedPrecondition when it is larger than `limitBytes` */
@@ -253,6 +260,7 @@ export class ContentStore {
       using _lock = await this.#blobLock.acquire(digest)
       // It may have been committed since; from here on it cannot be.
       if (this.#isWanted(digest)) continue
+      await this.#openBlobs.forget(digest)
       await this.#blobs.remove(digest)
       removed += 1
     }

@@ -1,12 +1,12 @@
-import type { FileHandle } from 'node:fs/promises'
 import { PlatformError, wrapSystemError } from '../../proto/errors/platform-error.ts'
+import type { OpenBlob } from './open-blobs.ts'
 import type { BlobInfo } from './records.ts'
 
 const CHUNK_BYTES = 1024 * 1024
 
 /** Reads a part of a blob; the range is checked before the first chunk is asked for. */
 export function readRange(
-  open: () => Promise<FileHandle>,
+  open: () => Promise<OpenBlob>,
   { digest, sizeBytes: blobBytes }: BlobInfo,
   offsetBytes: bigint,
   sizeBytes: bigint,
@@ -33,12 +33,13 @@ export function readRange(
 }
 
 async function* chunks(
-  open: () => Promise<FileHandle>,
+  open: () => Promise<OpenBlob>,
   digest: string,
   startBytes: bigint,
   endBytes: bigint,
 ): AsyncGenerator<{ readonly offsetBytes: bigint; readonly data: Buffer }> {
-  const file = await open()
+  await using blob = await open()
+  const { file } = blob
   try {
     for (let offsetBytes = startBytes; offsetBytes < endBytes;) {
       const length = Math.min(CHUNK_BYTES, Number(endBytes - offsetBytes))
@@ -51,8 +52,6 @@ async function* chunks(
     }
   } catch (error) {
     throw wrapSystemError(error, { action: 'read content', subject: digest })
-  } finally {
-    await file.close()
   }
 }
 

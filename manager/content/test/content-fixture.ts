@@ -32,10 +32,12 @@ export async function openContentFixture(): Promise<ContentFixture> {
       return parts.content
     },
     async reopen() {
+      await parts.content[Symbol.asyncDispose]()
       await parts.store[Symbol.asyncDispose]()
       parts = await open()
     },
     async [Symbol.asyncDispose]() {
+      await parts.content[Symbol.asyncDispose]()
       await parts.store[Symbol.asyncDispose]()
       await rm(directory, { recursive: true })
     },
