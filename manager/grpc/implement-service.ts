@@ -1,6 +1,7 @@
 import type * as grpc from '@grpc/grpc-js'
 import { PlatformError } from '../../proto/errors/platform-error.ts'
 import { callContextFromMetadata, type CallContext } from './call-context.ts'
+import type { OpenCalls } from './open-calls.ts'
 import type {
   GenericServiceDefinition,
   MessageCodec,
@@ -15,8 +16,8 @@ export interface ServiceImplementation {
   /** `containerd.services.content.v1.Content` */
   readonly fullName: string
   readonly definition: grpc.ServiceDefinition
-  /** The handlers, with failures reported to `report` beside the client. */
-  bind(report: CallReporter): grpc.UntypedServiceImplementation
+  /** The handlers, with failures reported to `report` beside the client, and their calls entered in `calls`. */
+  bind(report: CallReporter, calls: OpenCalls): grpc.UntypedServiceImplementation
 }
 
 export interface CallReporter {
@@ -51,14 +52,14 @@ export function implementService<
     definition: Object.fromEntries(
       methods.map(([key, method]) => [key, wireDefinition(definition.fullName, method)]),
     ),
-    bind: (report) =>
+    bind: (report, calls) =>
       Object.fromEntries(
         methods.map(([key, method]) => {
           const path = `${definition.fullName}/${method.name}`
           const handler: AnyHandler = unimplemented.has(key)
             ? refuse(path, method.responseStream)
             : (input, context) => table[key]?.call(handlers, input, context)
-          return [key, bindMethod(path, method, handler, report)]
+          return [key, bindMethod(path, method, handler, report, calls)]
         }),
       ),
   }
@@ -100,6 +101,7 @@ function bindMethod(
   method: MethodDefinition,
   handler: AnyHandler,
   report: CallReporter,
+  calls: OpenCalls,
 ): grpc.UntypedHandleCall {
   const fail = (error: unknown, signal: AbortSignal): CallFailure => {
     const cause =
@@ -120,30 +122,32 @@ function bindMethod(
           callback(fail(error, controller.signal))
         }
       }
-      void answer()
+      calls.add(controller, answer())
     }
     return unary
   }
   if (!method.requestStream) {
     const serverStream: grpc.handleServerStreamingCall<AnyMessage, AnyMessage> = (call) => {
       const { context, controller } = openCall(call)
-      void streamResponses(
+      const answered = streamResponses(
         call,
         controller.signal,
         () => handler(call.request, context) as AsyncIterable<AnyMessage>,
         fail,
       )
+      calls.add(controller, answered)
     }
     return serverStream
   }
   const bidirectional: grpc.handleBidiStreamingCall<AnyMessage, AnyMessage> = (call) => {
     const { context, controller } = openCall(call)
-    void streamResponses(
+    const answered = streamResponses(
       call,
       controller.signal,
       () => handler(streamRequests(call), context) as AsyncIterable<AnyMessage>,
       fail,
     )
+    calls.add(controller, answered)
   }
   return bidirectional
 }

@@ -2,9 +2,11 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as grpc from '@grpc/grpc-js'
 import { errnoOf, PlatformError, wrapSystemError } from '../../proto/errors/platform-error.ts'
 import type { CallReporter, ServiceImplementation } from './implement-service.ts'
+import { OpenCalls } from './open-calls.ts'
 
 /** What containerd's clients are built for, in both directions. */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -13,7 +15,10 @@ const FLOW_CONTROL_WINDOW_BYTES = 4 * 1024 * 1024
 const SOCKET_MODE = 0o660
 /** `sun_path` with its terminating zero. */
 const MAX_SOCKET_PATH_BYTES = 107
+/** For work that was begun, like the creation of a task. */
 const STOP_GRACE_MS = 500
+/** For the last answers to get out, when nothing is being worked on any more. */
+const FLUSH_MS = 50
 
 export interface ServerOptions {
   /** Absolute path of the unix socket. */
@@ -26,10 +31,12 @@ export interface ServerOptions {
 export class GrpcServer implements AsyncDisposable {
   readonly address: string
   readonly #server: grpc.Server
+  readonly #calls: OpenCalls
 
-  private constructor(address: string, server: grpc.Server) {
+  private constructor(address: string, server: grpc.Server, calls: OpenCalls) {
     this.address = address
     this.#server = server
+    this.#calls = calls
   }
 
   /** @throws alreadyExists when another process answers on the socket */
@@ -40,26 +47,32 @@ export class GrpcServer implements AsyncDisposable {
       'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
       'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
     })
-    for (const service of services) server.addService(service.definition, service.bind(report))
+    const calls = new OpenCalls()
+    for (const service of services) {
+      server.addService(service.definition, service.bind(report, calls))
+    }
     await bind(server, address)
-    return new GrpcServer(address, server)
+    return new GrpcServer(address, server, calls)
   }
 
-  /** Lets running calls end for a moment, then cuts them off (event subscriptions never end by themselves). */
+  /** Ends what would not end by itself, like subscriptions; lets work that was begun end, for a moment. */
   async [Symbol.asyncDispose](): Promise<void> {
     const ended = new Promise<void>((resolve) => {
       this.#server.tryShutdown(() => {
         resolve()
       })
     })
-    const timer = setTimeout(() => {
-      this.#server.forceShutdown()
-    }, STOP_GRACE_MS)
+    this.#calls.endAll()
+    await Promise.race([ended, this.#calls.answered(), sleep(STOP_GRACE_MS, undefined, NO_HOLD)])
+    await Promise.race([ended, sleep(FLUSH_MS, undefined, NO_HOLD)])
+    this.#server.forceShutdown()
     await ended
-    clearTimeout(timer)
     removeSocket(this.address)
   }
 }
+
+/** The timer that lost the race keeps no process alive. */
+const NO_HOLD = { ref: false } as const
 
 async function prepareSocketPath(address: string): Promise<void> {
   const lengthBytes = Buffer.byteLength(address)
