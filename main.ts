@@ -3,7 +3,9 @@
  * (DESIGN 1). Each program is a chunk of its own, so a runtime start never loads the manager.
  */
 import { basename } from 'node:path'
-import { STDERR, writeText } from './native/write-text.ts'
+import { writeSync } from 'node:fs'
+
+const STDERR = 2
 
 interface Program {
   /** Runs the program to its end; the result is the exit code. */
@@ -21,7 +23,7 @@ const calledAs = basename(process.argv0)
 const load = PROGRAMS[calledAs]
 if (load === undefined) {
   const names = Object.keys(PROGRAMS).join(', ')
-  writeText(
+  writeSync(
     STDERR,
     `berth is called by the name of one of its programs: found ${calledAs}, want one of ${names} (they are links to this file)\n`,
   )

@@ -9,11 +9,8 @@ import type { OomWatch } from './metrics/oom-watch.ts'
 import { mountRootfs, unmountRootfs } from './mounts.ts'
 import { pidOf, refusal } from './process-state.ts'
 import type { RuntimeDriver } from './runtime-driver.ts'
-import {
-  openProcessStreams,
-  type StreamRequest,
-  type StreamSettings,
-} from './stdio/process-streams.ts'
+import { openProcessStreams } from './stdio/open-process-streams.ts'
+import type { StreamRequest, StreamSettings } from './stdio/process-streams.ts'
 import type { StreamOwner } from './stdio/open-target.ts'
 import type { EventSink } from './task-events.ts'
 import { TaskProcess } from './task-process.ts'

@@ -1,11 +1,7 @@
 /** The standard streams of one process, between the runtime and the client. */
-import { PlatformError } from '../../proto/errors/platform-error.ts'
 import type { TerminalSize } from '../../native/binding.ts'
 import type { ProcessStdio } from '../runtime-driver.ts'
 import type { StreamOwner } from './open-target.ts'
-import { PipeStreams } from './pipe-streams.ts'
-import { parseStreamTarget } from './stream-target.ts'
-import { TerminalStreams } from './terminal-streams.ts'
 
 /** What a client asks for. */
 export interface StreamRequest {
@@ -42,23 +38,4 @@ export interface ProcessStreams {
   drain(timeoutMs: number): Promise<boolean>
   /** Lets go of everything. Idempotent. */
   close(): void
-}
-
-/** @throws notFound, permissionDenied … when the client's FIFOs cannot be opened; nothing stays open then */
-export function openProcessStreams(
-  request: StreamRequest,
-  settings: StreamSettings,
-): ProcessStreams {
-  const stdin = parseStreamTarget(request.stdin)
-  const stdout = parseStreamTarget(request.stdout)
-  const stderr = parseStreamTarget(request.stderr)
-  if (!request.terminal) return PipeStreams.open({ stdin, stdout, stderr }, settings)
-  if (stderr.kind !== 'none') {
-    throw new PlatformError('invalidArgument', {
-      action: 'open the streams of a process',
-      found: 'a terminal and stderr',
-      wanted: 'no stderr: a terminal has one output',
-    })
-  }
-  return TerminalStreams.open({ stdin, stdout })
 }
