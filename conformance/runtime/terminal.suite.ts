@@ -28,14 +28,17 @@ describeRuntime('runtime-spec config.md#process terminal', (subject) => {
     const runtime = subject()
     const { dir } = await runtime.bundle((spec) => {
       spec.process.terminal = true
-      // The size arrives with the start; the program waits for a line so that it is there by then.
-      spec.process.args = ['/bin/sh', '-c', 'read go; exec /bin/report facts /dev/console']
+      // runc sets the size beside the start: the program waits until there is one.
+      spec.process.args = [
+        '/bin/sh',
+        '-c',
+        'while [ "$(stty size)" = "0 0" ]; do :; done; exec /bin/report facts /dev/console',
+      ]
     })
     const program = runtime.startOnTerminal(['run', '--bundle', dir, runtime.newId()], {
       rows: 33,
       cols: 101,
     })
-    program.write('go\n')
     const { exitCode, stdout } = await program.wait()
     assert.equal(exitCode, 0)
     const facts = parseFacts(stdout)
