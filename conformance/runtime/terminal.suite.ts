@@ -28,11 +28,11 @@ describeRuntime('runtime-spec config.md#process terminal', (subject) => {
     const runtime = subject()
     const { dir } = await runtime.bundle((spec) => {
       spec.process.terminal = true
-      // runc sets the size beside the start: the program waits until there is one.
+      // runc sets the size beside the start: the program waits until it is there.
       spec.process.args = [
         '/bin/sh',
         '-c',
-        'while [ "$(stty size)" = "0 0" ]; do :; done; exec /bin/report facts /dev/console',
+        'until [ "$(stty size 2>/dev/null)" = "33 101" ]; do :; done; exec /bin/report facts /dev/console',
       ]
     })
     const program = runtime.startOnTerminal(['run', '--bundle', dir, runtime.newId()], {
