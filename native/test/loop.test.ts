@@ -17,7 +17,8 @@ describe('the native thread', () => {
     )
     assert.ok(thread !== undefined)
     // It may still be on its way to sleep; one that never sleeps runs into the time limit of the test.
-    while (!readFileSync(`/proc/self/task/${thread}/stat`, 'utf8').includes(') S ')) await nextTurn()
+    while (!readFileSync(`/proc/self/task/${thread}/stat`, 'utf8').includes(') S '))
+      await nextTurn()
   })
 
   it('takes no signal', () => {
