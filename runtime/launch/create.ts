@@ -55,9 +55,24 @@ export async function create(options: CreateOptions): Promise<CreatedContainer> 
     cgroup = await plannedCgroup.create()
     return await launch(options, spec, plan, directory, record, cgroup)
   } catch (error) {
+    await undo(directory, cgroup)
+    throw error
+  }
+}
+
+/**
+ * Why the creation failed is what the caller must hear, so what cannot be undone is a warning. The record stays
+ * then: `delete` knows from it what is left.
+ */
+async function undo(directory: ContainerDirectory, cgroup: Cgroup | undefined): Promise<void> {
+  try {
+    // A hook may have left processes in it.
+    await cgroup?.killAll()
     await cgroup?.destroy()
     directory.remove()
-    throw error
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    warn(`undo the creation of ${directory.id}: ${reason} (berth-runtime delete removes the rest)`)
   }
 }
 
