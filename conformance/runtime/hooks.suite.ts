@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { need } from '../harness/needs.ts'
 import { type RuntimeSubject, describeRuntime, isOurs, runtimeName } from './subject.ts'
 import type { SpecHook, StateDocument } from './spec-config.ts'
 
@@ -146,6 +147,22 @@ describeRuntime('runtime-spec config.md#posix-platform-hooks', (subject) => {
       assert.deepEqual(log.order(), ['first'])
       assert.deepEqual(runtime.remembered(), [])
     })
+
+  it('what a failing createContainer hook leaves running does not hide the failure or stay', async function () {
+    need(this, isOurs, 'runc 1.1.5 waits for the end of what the hook has left running')
+    const runtime = subject()
+    const log = hookLog(runtime)
+    const { dir } = await runtime.bundle((spec) => {
+      // With a pid namespace of its own, everything would end with its init.
+      spec.linux.namespaces = spec.linux.namespaces.filter(({ type }) => type !== 'pid')
+      const leave = 'setsid sleep 1000 </dev/null >/dev/null 2>&1 & exit 3'
+      spec.hooks = { createContainer: [log.hook('leaving', leave)] }
+    })
+    const { exitCode, stderr } = await runtime.run(['create', '--bundle', dir, runtime.newId()])
+    assert.notEqual(exitCode, 0)
+    assert.match(stderr, /hook/)
+    assert.deepEqual(runtime.remembered(), [])
+  })
 
   it('a hook that takes longer than its timeout fails', async () => {
     const runtime = subject()
