@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t kSpliceBytes = 1 << 20;
 // One pump must not keep the thread from the others.
 constexpr int kStepsPerRun = 16;
+// A race is over at the next try, or the one after; this many in a row are none.
+constexpr int kUnexplainedLimit = 8;
 // What a pipe holds at most, unless root made it larger (fs.pipe-max-size); a terminal and a socket hold less.
 constexpr std::uint64_t kDrainBytes = 1 << 20;
 
@@ -47,7 +49,10 @@ Pump::Next Pump::run(std::span<std::byte> buffer) {
 Pump::Next Pump::splice_once() {
   const ssize_t size = splice(source_.get(), nullptr, sink_.get(), nullptr, kSpliceBytes,
                               SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-  if (size > 0) return moved(size);
+  if (size > 0) {
+    unexplained_ = 0;
+    return moved(size);
+  }
   if (size == 0) return Next::end;
   switch (errno) {
     case EINTR:
@@ -57,12 +62,13 @@ Pump::Next Pump::splice_once() {
       splices_ = false;
       return Next::run_again;
     case EAGAIN: {
-      // It does not say which side. If neither will admit it, reading and writing tell.
+      // It does not say which side, and by the time we ask the other end may have written or read: then splice
+      // works again. If neither side ever admits it, reading and writing tell.
       pollfd sides[] = {{source_.get(), POLLIN, 0}, {sink_.get(), POLLOUT, 0}};
       poll(sides, 2, 0);
       if (sides[0].revents == 0) return source_empty();
       if (sides[1].revents == 0) return Next::sink_writable;
-      splices_ = false;
+      if (++unexplained_ == kUnexplainedLimit) splices_ = false;
       return Next::run_again;
     }
     case EIO:

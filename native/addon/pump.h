@@ -53,6 +53,8 @@ class Pump {
   UniqueFd sink_;
   bool source_is_terminal_;
   bool splices_;
+  // Times in a row that splice had nothing to do although both sides were ready.
+  int unexplained_ = 0;
   bool is_stopping_ = false;
   std::uint64_t bytes_ = 0;
   // What may still be moved after stop(): a source that is written to faster than we read must not keep us.
